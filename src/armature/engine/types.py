@@ -1,0 +1,140 @@
+"""What passes between a worker's role and its engine. Roles see these values and never an engine's own dicts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A constraint on the output. Exactly one grammar: a JSON schema, a regular expression, an EBNF or a structural tag, as text."""
+
+    kind: Literal["json_schema", "regex", "ebnf", "structural_tag"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen and when to stop. None means: the engine's default.
+
+    max_new_tokens: at most this many tokens are generated; None: as many as the context has room for.
+    n: how many independent outputs for one prompt; each chunk's `index` says which one it belongs to.
+    """
+
+    max_new_tokens: int | None = None
+    min_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    guide: Guide | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """One prompt, as token ids.
+
+    logprobs: None for none; 0 for the chosen token's only; k > 0 for the k most likely tokens beside it.
+    dp_rank: the data-parallel rank that must serve it; None lets the engine choose.
+    priority: greater is sooner, as far as the engine's scheduling policy goes; None: the default.
+    """
+
+    request_id: str
+    token_ids: list[int]
+    sampling: Sampling = field(default_factory=Sampling)
+    logprobs: int | None = None
+    dp_rank: int | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopLogprob:
+    """One likely token at one position. logprob: natural logarithm of its probability. rank: 1 is the most likely."""
+
+    token_id: int
+    logprob: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Why an output ended. `matched` is the stop string or stop token id that ended it, if one did."""
+
+    reason: Literal["stop", "length", "cancelled", "error"]
+    matched: str | int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one output. cached_tokens: how many of the prompt's tokens came from the prefix cache."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one output gained since the last chunk.
+
+    index: which of the n outputs. token_ids: the new tokens only. logprobs and top_logprobs: one entry per new
+    token, or None when they were not asked for. finish and usage: on an output's last chunk only.
+    """
+
+    index: int
+    token_ids: list[int]
+    logprobs: list[float] | None = None
+    top_logprobs: list[list[TopLogprob]] | None = None
+    finish: Finish | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine can hold. total_kv_blocks counts blocks of `block_size` tokens, per data-parallel rank."""
+
+    context_length: int
+    block_size: int
+    total_kv_blocks: int
+    max_running_requests: int
+    max_prefill_tokens: int
+    dp_size: int
+    load_seconds: float
+
+
+class Engine(Protocol):
+    """One generating engine. It is ready when its constructor's helper has returned it."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """Chunks of all outputs as they come. Raises RequestRefused before the first chunk for what it cannot do."""
+        ...
+
+    def abort(self, request_id: str) -> None:
+        """Stop working on a request. Its stream ends with a `cancelled` finish. Unknown ids are ignored."""
+        ...
+
+    async def healthy(self) -> bool:
+        """Whether the scheduler answers now."""
+        ...
+
+    def shutdown(self) -> None:
+        """End every process that the engine started. Safe to call twice."""
+        ...
+
+
+class RequestRefused(ValueError):
+    """The engine cannot serve this request as asked: the client's mistake (HTTP 400), with the reason for the client."""

@@ -1,0 +1,41 @@
+"""The one home of environment variables: every name that Armature reads or sets is here, with its meaning."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Read by Armature.
+CACHE_DIR = "ARMATURE_CACHE"  # where models that tasks build are kept between runs
+RUNS_DIR = "ARMATURE_RUNS"  # where run directories are made; the current folder's runs/ otherwise
+CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found beside the sources
+BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
+
+# Set by Armature for SGLang.
+SGLANG_CPU = "SGLANG_USE_CPU_ENGINE"  # SGLang takes its CPU paths; also turns our stand-ins on
+
+# Set by Armature for the Dynamo runtime.
+DYN_DISCOVERY = "DYN_DISCOVERY_BACKEND"  # file | etcd
+DYN_FILE_KV = "DYN_FILE_KV"  # the folder of the file discovery
+DYN_REQUEST_PLANE = "DYN_REQUEST_PLANE"  # tcp | nats
+DYN_EVENT_PLANE = "DYN_EVENT_PLANE"  # zmq | nats
+DYN_SYSTEM_PORT = "DYN_SYSTEM_PORT"  # the port of a worker's /health, /live and /metrics
+DYN_SYSTEM_HOST = "DYN_SYSTEM_HOST"
+
+
+def cache_dir() -> Path:
+    """Where things that outlive a run are kept."""
+    if set_to := os.environ.get(CACHE_DIR):
+        return Path(set_to).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "armature"
+
+
+def caller_dir() -> Path:
+    """The folder that the user stands in, also under `bazel run`."""
+    return Path(os.environ.get(BAZEL_CALLER_DIR) or Path.cwd()).absolute()
+
+
+def runs_dir() -> Path:
+    """Where run directories are made."""
+    return Path(os.environ.get(RUNS_DIR) or caller_dir() / "runs").absolute()

@@ -1,0 +1,158 @@
+"""The graph's vocabulary: nodes (services and tasks), their probes, and the graph that joins them.
+
+A graph is symbolic. Strings in `argv`, `env`, probes and task outputs may hold placeholders that only placement
+fills in, so that a graph says the same thing on every machine:
+
+    ${python}          how the project's own modules are started
+    ${run}             the run directory
+    ${cache}           the user's cache directory, kept between runs
+    ${tmp}             the run's short-lived directory for sockets (short: a socket's path has 107 bytes at most)
+    ${port:NODE.NAME}  a port that NODE asked for under NAME
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from armature.errors import UserError, nearest
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and strict about the names of its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpProbe(Frozen):
+    """Ready when GET `url` answers with `status`."""
+
+    kind: Literal["http"] = "http"
+    url: str
+    status: int = 200
+    timeout_s: float = 60.0
+
+
+class TcpProbe(Frozen):
+    """Ready when a connection to host:port is accepted. `port` is text: it may be a placeholder."""
+
+    kind: Literal["tcp"] = "tcp"
+    host: str
+    port: str
+    timeout_s: float = 60.0
+
+
+class LogProbe(Frozen):
+    """Ready when a line of the node's output matches the regular expression `pattern`."""
+
+    kind: Literal["log"] = "log"
+    pattern: str
+    timeout_s: float = 60.0
+
+
+class ModelProbe(Frozen):
+    """Ready when the OpenAI server at `url` lists `model` and has answered one real request with it.
+
+    path: the route that is asked, below `url`; body: what is posted to it.
+    """
+
+    kind: Literal["model"] = "model"
+    url: str
+    model: str
+    path: str = "/v1/chat/completions"
+    body: Mapping[str, Any]
+    timeout_s: float = 60.0
+
+
+Probe = Annotated[HttpProbe | TcpProbe | LogProbe | ModelProbe, Field(discriminator="kind")]
+
+
+class PortRequest(Frozen):
+    """`count` neighbouring TCP ports on `host`. `fixed` is the number that the user asked for; None lets placement choose."""
+
+    name: str
+    fixed: int | None = None
+    count: int = 1
+    host: str = "127.0.0.1"
+
+
+class StopPolicy(Frozen):
+    """How a service ends: SIGTERM, then `drain_s` seconds to finish what it has, then SIGKILL to all that it started."""
+
+    drain_s: float = 30.0
+
+
+class TaskSpec(Frozen):
+    """What makes a task's result still good: its outputs exist, and parameters and code are those that made them.
+
+    outputs: the files or folders that the task leaves.
+    params: everything that the result depends on, besides code.
+    code: modules (dotted names) whose source the result depends on.
+    """
+
+    outputs: tuple[str, ...]
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    code: tuple[str, ...] = ()
+
+
+class Node(Frozen):
+    """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs)."""
+
+    name: str
+    kind: Literal["service", "task"]
+    label: str = ""
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = Field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    ports: tuple[PortRequest, ...] = ()
+    gpus: int = 0
+    ready: Probe | None = None
+    task: TaskSpec | None = None
+    stop: StopPolicy = StopPolicy()
+
+    @model_validator(mode="after")
+    def _kind_has_its_part(self) -> Node:
+        if self.kind == "task" and self.task is None:
+            raise ValueError(f"task {self.name} says nothing of its outputs")
+        if self.kind == "service" and self.ready is None:
+            raise ValueError(f"service {self.name} has no readiness probe")
+        return self
+
+
+class Graph(Frozen):
+    """Nodes and their needs. Refuses doubled names, unknown needs and cycles, with the names in the message."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @model_validator(mode="after")
+    def _is_a_dag(self) -> Graph:
+        names = [n.name for n in self.nodes]
+        doubled = sorted({n for n in names if names.count(n) > 1})
+        if doubled:
+            raise UserError(f"graph {self.name}: two nodes are called {', '.join(doubled)}")
+        for node in self.nodes:
+            for need in node.needs:
+                if need not in names:
+                    guess = nearest(need, names)
+                    raise UserError(
+                        f"graph {self.name}: node {node.name} needs {need!r}, which no node is called",
+                        expected=f"one of {', '.join(names)}",
+                        fix=f"did you mean {guess!r}?" if guess else None,
+                    )
+        self.order()
+        return self
+
+    def order(self) -> tuple[str, ...]:
+        """Names such that every node comes after all that it needs; ties in the order of declaration."""
+        sorter = TopologicalSorter({n.name: n.needs for n in self.nodes})
+        try:
+            return tuple(sorter.static_order())
+        except CycleError as e:
+            raise UserError(f"graph {self.name}: nodes need each other in a circle: {' -> '.join(e.args[1])}") from None
+
+    def __getitem__(self, name: str) -> Node:
+        return next(n for n in self.nodes if n.name == name)

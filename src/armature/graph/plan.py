@@ -1,0 +1,80 @@
+"""The plan: a graph in which every port, GPU and path is decided. Pure data; nothing is decided after it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from armature.graph.node import Frozen, Probe, StopPolicy, TaskSpec
+
+PLAN_VERSION = 1
+
+
+class PortBlock(Frozen):
+    """`count` ports from `first` on. `fixed` says that the user named it, so that nobody else may have it."""
+
+    first: int
+    count: int = 1
+    host: str = "127.0.0.1"
+    fixed: bool = False
+
+
+class PlannedNode(Frozen):
+    """A node as it will run: no placeholder is left in it.
+
+    command: what runs, as a list. env: what is set on top of the launcher's own environment.
+    ports: name -> block. gpus: indices of the host's GPUs that are this node's alone.
+    """
+
+    name: str
+    kind: Literal["service", "task"]
+    label: str = ""
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = Field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    ports: Mapping[str, PortBlock] = Field(default_factory=dict)
+    gpus: tuple[int, ...] = ()
+    ready: Probe | None = None
+    task: TaskSpec | None = None
+    stop: StopPolicy = StopPolicy()
+
+    def shell(self) -> str:
+        """The node as one line that can be pasted into a shell."""
+        sets = [f"{k}={shlex.quote(v)}" for k, v in sorted(self.env.items())]
+        return " ".join([*(["env", *sets] if sets else []), shlex.join(self.argv)])
+
+
+class Plan(Frozen):
+    """What will run. `nodes` stand in the order in which they start; they stop in the reverse order of need.
+
+    hash: of the graph and of what placement decided, chosen free ports and this machine's paths apart: the same
+        configuration has the same hash on every machine and in every run.
+    run_dir: `runs/<name>/<id>`; nothing is written before the launcher makes it. cache_dir is kept between runs.
+    tmp_dir: sockets and other things that must not outlive the run.
+    url: where the model will be served, if the graph serves one. model: the name to ask for.
+    """
+
+    version: int = PLAN_VERSION
+    name: str
+    hash: str
+    run_dir: Path
+    cache_dir: Path
+    tmp_dir: Path
+    nodes: tuple[PlannedNode, ...]
+    url: str | None = None
+    model: str | None = None
+
+    def __getitem__(self, name: str) -> PlannedNode:
+        return next(n for n in self.nodes if n.name == name)
+
+    def dependents(self, name: str) -> tuple[str, ...]:
+        """All nodes that need `name`, directly or not, in the order in which they start."""
+        found = {name}
+        for node in self.nodes:
+            if found & set(node.needs):
+                found.add(node.name)
+        return tuple(n.name for n in self.nodes if n.name in found and n.name != name)
