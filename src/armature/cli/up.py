@@ -1,0 +1,80 @@
+"""`armature up [TOPOLOGY] [OVERRIDE ...]`: compose, plan, start, wait until routable, serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from armature import env
+from armature.cli.options import Parser
+from armature.cli.show_plan import render_plan
+from armature.config.compose import Composed, compose, conf_dir, groups
+from armature.config.modelref import locate
+from armature.graph import rules
+from armature.graph.draw import FORMS, draw
+from armature.graph.place import place
+from armature.graph.plan import Plan
+from armature.graph.site import this_machine
+
+EXAMPLES = """\
+examples:
+  armature up agg +model=tiny-qwen3                       serve a tiny model on the CPU
+  armature up agg +model=tiny-qwen3 --dry-run             show every process, start nothing
+  armature up agg model.path=Qwen/Qwen3-0.6B hardware=cuda
+  armature up agg +model=tiny-qwen3 frontend.port=0 topology.roles.worker.replicas=2
+  armature up agg +model=tiny-qwen3 --draw svg > graph.svg
+"""
+
+
+def parser(prog: str = "armature up") -> Parser:
+    p = Parser(prog=prog, description="Serve a model: one command from a config to running processes.", epilog=EXAMPLES)
+    p.add_argument("words", nargs="*", metavar="TOPOLOGY | KEY=VALUE", help="the topology's name, and overrides of any field")
+    p.add_argument("--dry-run", action="store_true", help="print what would run, and start nothing")
+    p.add_argument("--draw", choices=sorted(FORMS), help="print a drawing of the plan, and start nothing")
+    p.add_argument("--json", action="store_true", help="print the plan as JSON, and start nothing")
+    p.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    return run(argv, parser())
+
+
+def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
+    options, unknown = p.parse_known_intermixed_args(argv)
+    p.refuse_options(unknown)
+    plan, composed = make_plan([*options.words, *(w for w in unknown if not w.startswith("-"))])
+    if options.draw:
+        print(draw(plan, options.draw), end="")
+    elif options.json:
+        print(plan.model_dump_json(indent=2))
+    elif dry_run or options.dry_run:
+        print(render_plan(plan))
+    else:
+        return _launch(plan, logs=options.logs)
+    del composed
+    return 0
+
+
+def make_plan(words: Sequence[str]) -> tuple[Plan, Composed]:
+    """From the user's words to a plan on this machine. Starts and writes nothing."""
+    composed = compose(_topology_first(words))
+    deployment = composed.deployment
+    source = locate(deployment.model, env.caller_dir(), composed.sources.of(("model", "path")))
+    graph = rules.build(deployment, source)
+    return place(graph, this_machine(graph.name, deployment.hardware.gpus)), composed
+
+
+def _topology_first(words: Sequence[str]) -> list[str]:
+    """A bare word that names a topology stands for topology=WORD."""
+    known = groups(conf_dir()).get("topology", [])
+    return [f"topology={w}" if w in known else w for w in words]
+
+
+def _launch(plan: Plan, logs: bool) -> int:
+    from armature.launch.local import LocalLauncher
+
+    if sys.platform != "linux":
+        print("armature: processes are supervised with Linux's own means; other systems are untested", file=sys.stderr)
+    return asyncio.run(LocalLauncher(logs=logs).run(plan))

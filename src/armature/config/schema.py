@@ -1,0 +1,177 @@
+"""What a user asks for: the deployment, typed and checked.
+
+`Deployment` is made from Hydra's result by `armature.config.compose`. The fields here are the reference of every
+config file under conf/: docs/reference/config.md is generated from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+ScalarArg = bool | int | float | str | None
+EngineArg = ScalarArg | list[Any] | dict[str, Any]
+
+
+class Section(BaseModel):
+    """A part of the deployment: immutable, and strict about the names of its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineSection(Section):
+    """Settings of the engine."""
+
+    args: dict[str, EngineArg] = Field(default_factory=dict, description="Native SGLang flags, in snake_case, checked against the pinned version.")
+
+
+class Shape(Section):
+    """The dimensions of a model that is built here instead of downloaded. Names are those of Hugging Face's config.json."""
+
+    family: Literal["llama", "qwen3"] = Field(description="The architecture.")
+    hidden_size: int = Field(gt=0)
+    num_hidden_layers: int = Field(gt=0)
+    num_attention_heads: int = Field(gt=0)
+    num_key_value_heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
+    intermediate_size: int = Field(gt=0)
+    vocab_size: int = Field(ge=512, description="At least 512: the byte-level tokenizer and its special tokens need that many.")
+    max_position_embeddings: int = Field(gt=0)
+    rope_theta: float = Field(default=10000.0, gt=0)
+    tie_word_embeddings: bool = False
+    seed: int = Field(default=0, ge=0, description="The seed of random weights.")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Shape:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_attention_heads ({self.num_attention_heads}) must be a multiple of num_key_value_heads ({self.num_key_value_heads})"
+            )
+        return self
+
+
+class Model(Section):
+    """What is served."""
+
+    name: str | None = Field(default=None, description="The name that clients ask for; null: the last part of `path`.")
+    path: str | None = Field(default=None, description="A local folder or a Hugging Face id; null for models that are built from `shape`.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hugging Face id.")
+    weights: Literal["checkpoint", "seeded", "dummy"] = Field(
+        default="checkpoint",
+        description="checkpoint: those of `path`; seeded: random, built once from `shape` and kept; dummy: random, made by the engine at start.",
+    )
+    shape: Shape | None = Field(default=None, description="Dimensions, for `weights: seeded` and `dummy`.")
+    context_length: int | None = Field(default=None, gt=0, description="Tokens of prompt and output together; null: as the model says.")
+    tool_call_parser: str | None = Field(default=None, description="The runtime's parser of tool calls.")
+    reasoning_parser: str | None = Field(default=None, description="The runtime's parser of reasoning.")
+    engine: EngineSection = EngineSection()
+
+    @model_validator(mode="after")
+    def _weights_have_a_source(self) -> Model:
+        if self.weights == "checkpoint" and not self.path:
+            raise ValueError("no model is named: give model=NAME, or model.path= a local folder or a Hugging Face id")
+        if self.weights != "checkpoint" and self.shape is None:
+            raise ValueError(f"weights={self.weights} needs model.shape, which only the models under conf/model/ with a shape have")
+        if not self.served_name:
+            raise ValueError("the model has no name: set model.name=")
+        return self
+
+    @property
+    def served_name(self) -> str:
+        """The name that clients ask for."""
+        return self.name or (self.path or "").rstrip("/").rsplit("/", 1)[-1]
+
+
+class RoleGroup(Section):
+    """Workers of one kind within a topology."""
+
+    role: str = Field(description="The kind of worker: a module of armature.worker.roles.")
+    replicas: int = Field(default=1, ge=1, le=1024)
+    gpus: int = Field(default=1, ge=0, description="GPUs of one replica, on hardware that has any.")
+    engine: EngineSection = EngineSection()
+    env: dict[str, str] = Field(default_factory=dict, description="Environment of these workers.")
+
+    @field_validator("env", mode="before")
+    @classmethod
+    def _numbers_are_text(cls, value: Any) -> Any:
+        return {k: str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
+class Router(Section):
+    """How the frontend spreads requests over workers."""
+
+    mode: Literal["round_robin", "random", "least_loaded"] = "round_robin"
+    migration_limit: int = Field(default=0, ge=0, description="How often a request may move to another worker when its own dies.")
+
+
+class Topology(Section):
+    """Which workers there are, and how requests reach them."""
+
+    name: str
+    router: Router = Router()
+    roles: dict[str, RoleGroup] = Field(min_length=1, description="Node name -> workers of that kind.")
+
+
+class Hardware(Section):
+    """What the processes run on."""
+
+    name: str
+    device: Literal["cpu", "cuda"]
+    gpus: int = Field(default=0, ge=0, description="How many GPUs this host gives to the run.")
+    engine: EngineSection = EngineSection()
+    env: dict[str, str] = Field(default_factory=dict, description="Environment of every worker.")
+
+
+class Runtime(Section):
+    """How processes find and call each other."""
+
+    name: str
+    namespace: str = Field(default="armature", pattern=r"^[a-z0-9_-]+$", description="The runtime's namespace of this deployment.")
+    discovery: Literal["file"] = "file"
+    requests: Literal["tcp"] = "tcp"
+    events: Literal["zmq"] = "zmq"
+
+
+class LauncherSection(Section):
+    """Where processes are started."""
+
+    name: Literal["local"] = "local"
+
+
+class Frontend(Section):
+    """The OpenAI-compatible HTTP server."""
+
+    host: str = Field(default="127.0.0.1", description="The address it listens on; 0.0.0.0 serves every interface.")
+    port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
+    drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
+
+
+class Worker(Section):
+    """Settings of every worker process."""
+
+    egress: Literal["push", "pull"] = Field(default="push", description="How a worker hands chunks to the runtime.")
+    drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
+    start_timeout_s: float = Field(default=600.0, gt=0, description="Seconds from the start of a worker to its being ready.")
+
+
+class Deployment(Section):
+    """Everything that one `armature up` was asked for."""
+
+    model: Model
+    topology: Topology
+    hardware: Hardware
+    runtime: Runtime
+    launcher: LauncherSection
+    frontend: Frontend
+    worker: Worker
+    engine: EngineSection
+
+    def engine_args(self, group: str) -> dict[str, EngineArg]:
+        """The native flags of one group of workers: hardware's, then the model's, then everyone's, then the group's own."""
+        parts = (self.hardware.engine, self.model.engine, self.engine, self.topology.roles[group].engine)
+        merged: dict[str, EngineArg] = {}
+        for part in parts:
+            merged.update(part.args)
+        return {k: v for k, v in merged.items() if v is not None}

@@ -1,0 +1,44 @@
+"""The OpenAI-compatible HTTP server in front of the workers."""
+
+from __future__ import annotations
+
+from armature.config.schema import Deployment
+from armature.graph.node import ModelProbe, Node, PortRequest, StopPolicy
+from armature.graph.rules.common import armature_argv, plane_env
+
+
+def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
+    """The frontend. It is ready when it has answered one real request, so that its URL is good when it is shown."""
+    frontend, router = deployment.frontend, deployment.topology.router
+    probe_host = "127.0.0.1" if frontend.host in ("0.0.0.0", "::") else frontend.host
+    return Node(
+        name="frontend",
+        kind="service",
+        label="OpenAI HTTP",
+        argv=armature_argv(
+            "frontend",
+            "--http-host",
+            frontend.host,
+            "--http-port",
+            "${port:frontend.http}",
+            "--router-mode",
+            router.mode,
+            "--migration-limit",
+            str(router.migration_limit),
+            "--drain-s",
+            f"{frontend.drain_s:g}",
+        ),
+        env=plane_env(deployment),
+        needs=needs,
+        ports=(PortRequest(name="http", fixed=frontend.port or None, host=frontend.host),),
+        ready=ModelProbe(
+            url=f"http://{probe_host}:${{port:frontend.http}}",
+            model=deployment.model.served_name,
+            body={
+                "model": deployment.model.served_name,
+                "messages": [{"role": "user", "content": "ready?"}],
+                "max_tokens": 1,
+            },
+        ),
+        stop=StopPolicy(drain_s=frontend.drain_s + 5.0),
+    )

@@ -1,0 +1,127 @@
+"""Composition: what users type becomes a deployment, and mistakes become errors that name the field and who set it."""
+
+from __future__ import annotations
+
+import pytest
+
+from armature.config.compose import compose, conf_dir, groups
+from armature.errors import UserError
+
+
+def failure(*words: str) -> UserError:
+    with pytest.raises(UserError) as caught:
+        compose(words)
+    return caught.value
+
+
+@pytest.mark.parametrize("word", ["model=tiny-qwen3", "+model=tiny-qwen3", "++model=tiny-qwen3"])
+def test_a_model_is_named_with_or_without_a_plus(word: str) -> None:
+    assert compose([word]).deployment.model.served_name == "tiny-qwen3"
+
+
+@pytest.mark.parametrize("model", [m for m in groups(conf_dir())["model"] if m != "custom"])
+@pytest.mark.parametrize("hardware", groups(conf_dir())["hardware"])
+def test_every_model_composes_with_every_hardware(model: str, hardware: str) -> None:
+    deployment = compose([f"model={model}", f"hardware={hardware}"]).deployment
+    assert (deployment.model.name, deployment.hardware.name) == (model, hardware)
+
+
+@pytest.mark.parametrize("group", ["topology", "runtime", "launcher", "experiment"])
+def test_every_choice_of_every_group_composes(group: str) -> None:
+    for name in groups(conf_dir())[group]:
+        compose(["model=tiny-qwen3", f"{group}={name}"])
+
+
+def test_an_experiment_overrides_the_topology() -> None:
+    deployment = compose(["model=tiny-qwen3", "experiment=two_workers"]).deployment
+    assert deployment.topology.roles["worker"].replicas == 2
+
+
+def test_an_override_wins_over_an_experiment() -> None:
+    deployment = compose(["model=tiny-qwen3", "experiment=two_workers", "topology.roles.worker.replicas=3"]).deployment
+    assert deployment.topology.roles["worker"].replicas == 3
+
+
+def test_engine_args_merge_from_hardware_to_group() -> None:
+    words = [
+        "model=tiny-qwen3",
+        "engine.args.max_running_requests=4",
+        "topology.roles.worker.engine.args.max_running_requests=2",
+        "+engine.args.log_level=error",
+    ]
+    args = compose(words).deployment.engine_args("worker")
+    assert (args["max_running_requests"], args["log_level"], args["device"]) == (2, "error", "cpu")
+
+
+def test_null_takes_a_flag_back() -> None:
+    args = compose(["model=tiny-qwen3", "engine.args.max_total_tokens=null"]).deployment.engine_args("worker")
+    assert "max_total_tokens" not in args
+
+
+def test_custom_model_is_named_after_its_path() -> None:
+    assert compose(["model.path=Qwen/Qwen3-0.6B"]).deployment.model.served_name == "Qwen3-0.6B"
+
+
+def test_environment_values_become_text() -> None:
+    deployment = compose(["model=tiny-qwen3", "topology.roles.worker.env.OMP_NUM_THREADS=2"]).deployment
+    assert deployment.topology.roles["worker"].env == {"OMP_NUM_THREADS": "2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "where", "fix"),
+    [
+        (["model=tiny-qwen"], "no model is called 'tiny-qwen'", "the override 'model=tiny-qwen'", "model=tiny-qwen3"),
+        (["+model=nope/nope"], "no model is called", "the override '+model=nope/nope'", "model.path=nope/nope"),
+        (["model=tiny-qwen3", "topology=ag"], "no topology is called 'ag'", "'topology=ag'", "topology=agg"),
+        (["model=tiny-qwen3", "frontend.prot=1"], "frontend.prot: there is no such field", "'frontend.prot=1'", "frontend.port"),
+        (["model=tiny-qwen3", "fronted.port=1"], "fronted.port: there is no such field", "'fronted.port=1'", "frontend.port"),
+        (["model=tiny-qwen3", "engine.args.max_runing_requests=4"], "has no such flag", "max_runing_requests=4'", "max_running_requests"),
+        (["model=tiny-qwen3", "engine.args.model_path=x"], "Armature sets this flag itself", "model_path=x'", "model.path"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest(words: list[str], what: str, where: str, fix: str) -> None:
+    error = failure(*words)
+    assert what in error.what
+    assert where in (error.where or "")
+    assert fix in (error.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected_text"),
+    [
+        (["model=tiny-qwen3", "frontend.port=eighty"], "frontend.port"),
+        (["model=tiny-qwen3", "frontend.port=70000"], "less than or equal to 65535, got 70000"),
+        (["model=tiny-qwen3", "topology.roles.worker.replicas=0"], "topology.roles.worker.replicas"),
+        (["model=tiny-qwen3", "engine.args.max_running_requests=many"], "a whole number"),
+        (["model=tiny-qwen3", "engine.args.max_running_requests=true"], "a whole number"),
+        (["model=tiny-qwen3", "engine.args.disable_radix_cache=1"], "true or false"),
+        (["model=tiny-qwen3", "engine.args.schedule_policy=fffs"], "one of"),
+        (["model=tiny-qwen3", "model.weights=heavy"], "model.weights"),
+        (["model=tiny-qwen3", "model.shape.num_attention_heads=3"], "must be a multiple of num_key_value_heads"),
+        (["model=tiny-qwen3", "frontend.port=[1"], "cannot be read as an override"),
+        ([], "no model is named"),
+        (["model=tiny-qwen3", "agg"], "topology=agg"),
+        (["model=tiny-qwen3", "~frontend.port"], "frontend.port=null"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(words: list[str], expected_text: str) -> None:
+    assert expected_text in failure(*words).render()
+
+
+def test_where_names_the_file_and_line_of_a_field_that_no_override_set(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    import shutil
+
+    conf = tmp_path / "conf"
+    shutil.copytree(conf_dir(), conf)
+    file = conf / "topology" / "agg.yaml"
+    file.write_text(file.read_text().replace("replicas: 1", "replicas: none"))
+    with pytest.raises(UserError) as caught:
+        compose(["model=tiny-qwen3"], conf)
+    line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "replicas" in text)
+    assert caught.value.where == f"conf/topology/agg.yaml:{line}"
+
+
+def test_every_error_is_one_the_user_can_place() -> None:
+    error = failure("model=tiny-qwen3", "frontend.port=x", "frontend.drain_s=y")
+    assert "1 field(s)" not in error.what
+    assert "1 field(s) are wrong, too" in (error.fix or "")

@@ -1,0 +1,59 @@
+"""Writes the golden plans under tests/unit/graph/golden/: what each topology becomes, as reviewers see it in a diff.
+
+`python tools/gen_golden_plans.py` rewrites them; `--check` fails with a diff when one is stale.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+
+from armature.config.compose import compose
+from armature.config.modelref import locate
+from armature.graph import rules
+from armature.graph.place import Site, place
+from armature.graph.ports import CountingPorts
+
+GOLDEN = Path(__file__).absolute().parents[1] / "tests" / "unit" / "graph" / "golden"
+
+CASES = {
+    "agg-cpu": ["topology=agg", "model=tiny-qwen3"],
+    "agg-cpu-two-workers": ["topology=agg", "model=tiny-llama", "experiment=two_workers", "frontend.port=0"],
+    "agg-h200-fetched": ["topology=agg", "model=qwen3-8b", "hardware=h200", "topology.roles.worker.gpus=2", "+engine.args.tp_size=2"],
+    "agg-h200-dummy": ["topology=agg", "model=llama-3.1-8b", "hardware=h200", "model.weights=dummy"],
+}
+
+
+def render(name: str) -> str:
+    """The plan of one case, placed on a site that is the same everywhere."""
+    composed = compose(CASES[name])
+    deployment = composed.deployment
+    graph = rules.build(deployment, locate(deployment.model, Path("/home/user")))
+    site = Site(
+        run_dir=Path("/home/user/runs") / graph.name / "ID",
+        cache_dir=Path("/home/user/.cache/armature"),
+        tmp_dir=Path("/tmp/armature-ID"),
+        ports=CountingPorts(),
+        gpus=deployment.hardware.gpus,
+    )
+    return place(graph, site).model_dump_json(indent=2) + "\n"
+
+
+def main() -> int:
+    stale = False
+    for name in CASES:
+        file, want = GOLDEN / f"{name}.json", render(name)
+        have = file.read_text() if file.exists() else ""
+        if "--check" in sys.argv:
+            sys.stdout.writelines(difflib.unified_diff(have.splitlines(True), want.splitlines(True), str(file.name), "now"))
+            stale |= have != want
+        else:
+            file.write_text(want)
+    if stale:
+        print("golden plans differ: look at the diff, then run python tools/gen_golden_plans.py")
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Writes docs/reference/config.md from the schema: every field, its type, default and meaning.
+
+`python tools/gen_reference.py` rewrites it; `--check` fails with a diff when it is stale.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import types
+import typing
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from armature.config.compose import conf_dir, groups
+from armature.config.schema import Deployment
+
+FILE = Path(__file__).absolute().parents[1] / "docs" / "reference" / "config.md"
+
+HEAD = """\
+# Configuration
+
+Generated from `armature.config.schema`: change it there.
+
+`armature up agg +model=tiny-qwen3 frontend.port=8080` chooses one file of each group under `conf/` and then sets fields.
+A native SGLang flag is `engine.args.<flag>=<value>` for all workers, or `topology.roles.<group>.engine.args.<flag>=<value>`
+for one group; `armature flags` lists them. `null` takes a flag back.
+
+"""
+
+
+def render() -> str:
+    parts = [HEAD, "## Groups\n\n| group | choices |\n|---|---|\n"]
+    parts += [f"| `{group}` | {', '.join(f'`{n}`' for n in names)} |\n" for group, names in groups(conf_dir()).items()]
+    for name, info in Deployment.model_fields.items():
+        section = _section(info.annotation)
+        if section is not None:
+            parts += [f"\n## {name}\n\n{(section.__doc__ or '').strip()}\n\n", "| field | type | default | meaning |\n|---|---|---|---|\n"]
+            parts += [f"| `{field}` | {kind} | {default} | {meaning} |\n" for field, kind, default, meaning in _rows(section, f"{name}.")]
+    return "".join(parts)
+
+
+def _rows(section: type[BaseModel], prefix: str) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name, info in section.model_fields.items():
+        inner = _section(info.annotation)
+        if inner is None and typing.get_origin(info.annotation) is dict and _section(typing.get_args(info.annotation)[1]):
+            inner, name = _section(typing.get_args(info.annotation)[1]), f"{name}.<group>"
+        if inner is not None:
+            rows += _rows(inner, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, _type(info.annotation), _default(info), info.description or ""))
+    return rows
+
+
+def _section(annotation: object) -> type[BaseModel] | None:
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+
+
+def _type(annotation: object) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{a}`" for a in typing.get_args(annotation))
+    if isinstance(annotation, types.UnionType):
+        return " or ".join(_type(a) for a in typing.get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    if typing.get_origin(annotation) is dict:
+        return "mapping"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    return "null" if value is None else f"`{value}`"
+
+
+def main() -> int:
+    want = render()
+    if "--check" not in sys.argv:
+        FILE.write_text(want)
+        return 0
+    have = FILE.read_text() if FILE.exists() else ""
+    sys.stdout.writelines(difflib.unified_diff(have.splitlines(True), want.splitlines(True), "docs/reference/config.md", "now"))
+    if have != want:
+        print("out of date: run python tools/gen_reference.py")
+    return int(have != want)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
