@@ -10,6 +10,7 @@ CACHE_DIR = "ARMATURE_CACHE"  # where models that tasks build are kept between r
 RUNS_DIR = "ARMATURE_RUNS"  # where run directories are made; the current folder's runs/ otherwise
 CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found beside the sources
 BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
+LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own processes log
 
 # Set by Armature for SGLang.
 SGLANG_CPU = "SGLANG_USE_CPU_ENGINE"  # SGLang takes its CPU paths; also turns our stand-ins on
@@ -19,8 +20,15 @@ DYN_DISCOVERY = "DYN_DISCOVERY_BACKEND"  # file | etcd
 DYN_FILE_KV = "DYN_FILE_KV"  # the folder of the file discovery
 DYN_REQUEST_PLANE = "DYN_REQUEST_PLANE"  # tcp | nats
 DYN_EVENT_PLANE = "DYN_EVENT_PLANE"  # zmq | nats
+DYN_LOG = "DYN_LOG"  # the runtime's log level; `warn` unless the user set it, because `info` is a dozen lines a request
 DYN_SYSTEM_PORT = "DYN_SYSTEM_PORT"  # the port of a worker's /health, /live and /metrics
-DYN_SYSTEM_HOST = "DYN_SYSTEM_HOST"
+DYN_SYSTEM_HOST = "DYN_SYSTEM_HOST"  # the address that this server binds
+DYN_TCP_RPC_HOST = "DYN_TCP_RPC_HOST"  # the address on which a worker takes requests (tcp plane)
+DYN_TCP_RESPONSE_HOST = "DYN_TCP_RESPONSE_STREAM_HOST"  # the address on which a frontend takes workers' responses
+DYN_EVENT_PLANE_HOST = "DYN_EVENT_PLANE_HOST"  # the address on which a worker publishes events (zmq plane)
+DYN_HTTP_LIVE_PATH = "DYN_HTTP_SVC_LIVE_PATH"  # where the frontend's own liveness answers
+DYN_HTTP_DRAIN_S = "DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"  # how long a stopping frontend waits for open requests
+DYN_HTTP_ERROR_PEEK_MS = "DYN_HTTP_PRE_COMMIT_ERROR_PEEK_MS"  # how long a stream's HTTP status waits for its first chunk
 
 
 def cache_dir() -> Path:

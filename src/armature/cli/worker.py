@@ -1,0 +1,93 @@
+"""`armature worker ROLE`: one engine process, joined to the runtime."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from armature.cli.frontend import add_plane_options
+from armature.cli.options import Parser
+from armature.errors import UserError
+
+DESCRIPTION = """\
+Serve one model from one engine. The frontend finds it through the planes.
+
+Options that are not listed here go to SGLang as they are (`--max-total-tokens 8192`); unknown ones are refused.
+The worker registers when the engine has made its first token, and unregisters first when it is told to stop.
+On --system-port, /health answers 200 exactly while it is registered; /live and /metrics are there too.
+SIGTERM or Ctrl-C drains: requests in flight finish. A second one ends at once.
+"""
+
+
+def parser() -> Parser:
+    """The options of `armature worker` itself; native SGLang flags are not among them."""
+    p = Parser(prog="armature worker", description=DESCRIPTION)
+    p.add_argument("role", metavar="ROLE", help="what it does: aggregated, ... (one module each in armature.worker.roles)")
+    p.add_argument("--model-path", required=True, metavar="DIR", help="folder of the model: weights, config, tokenizer")
+    p.add_argument("--served-model-name", metavar="NAME", help="what clients ask for (default: the folder's name)")
+    p.add_argument(
+        "--endpoint",
+        default="dynamo.backend.generate",
+        metavar="NAME",
+        help="namespace.component.endpoint under which it is found (default: %(default)s)",
+    )
+    p.add_argument("--system-port", type=int, metavar="PORT", help="port of /health, /live and /metrics (default: $DYN_SYSTEM_PORT, else none)")
+    p.add_argument("--system-host", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
+    p.add_argument(
+        "--egress",
+        default="push",
+        metavar="WAY",
+        help="how chunks leave: push (each handed over as it comes) | pull (the runtime asks for each) (default: %(default)s)",
+    )
+    p.add_argument("--tool-call-parser", metavar="NAME", help="the frontend's parser for tool calls in the output")
+    p.add_argument("--reasoning-parser", metavar="NAME", help="the frontend's parser for reasoning in the output")
+    p.add_argument("--drain-s", type=float, default=30.0, metavar="S", help="seconds for requests in flight to finish at the end (default: %(default)g)")
+    add_plane_options(p)
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Run a worker until it is told to stop; returns the exit code."""
+    a, native = parser().parse_known_args(argv)
+
+    from armature.errors import nearest
+    from armature.runtime.egress import EGRESSES
+    from armature.runtime.logs import configure
+    from armature.runtime.planes import from_options
+    from armature.worker.lifecycle import ServeOptions
+    from armature.worker.main import run
+    from armature.worker.roles.base import WorkerSettings
+
+    if a.egress not in EGRESSES:
+        guess = nearest(a.egress, EGRESSES)
+        raise UserError(
+            f"there is no egress {a.egress!r}",
+            where="--egress",
+            expected=" | ".join(EGRESSES),
+            fix=f"did you mean {guess!r}?" if guess else None,
+        )
+    model_path = Path(a.model_path)
+    settings = WorkerSettings(
+        model_path=model_path,
+        model_name=a.served_model_name or model_path.name,
+        engine_args=tuple(native),
+        tool_call_parser=a.tool_call_parser,
+        reasoning_parser=a.reasoning_parser,
+    )
+    options = ServeOptions(
+        endpoint=a.endpoint,
+        egress=a.egress,
+        drain_s=a.drain_s,
+        system_host=a.system_host,
+        system_port=a.system_port if a.system_port is not None else _system_port(),
+        planes=from_options(a, os.environ),
+    )
+    configure()
+    return run(a.role, settings, options)
+
+
+def _system_port() -> int | None:
+    from armature import env
+
+    text = os.environ.get(env.DYN_SYSTEM_PORT)
+    return int(text) if text and int(text) >= 0 else None

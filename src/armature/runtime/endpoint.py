@@ -1,0 +1,67 @@
+"""Serving one endpoint: start, be found, be withdrawn, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from armature.errors import UserError
+from armature.runtime.egress import Egress, InFlight, Stream, handler
+from armature.runtime.registration import ModelCard, register_model, unregister_model
+
+if TYPE_CHECKING:
+    from dynamo.runtime import DistributedRuntime
+
+logger = logging.getLogger(__name__)
+
+
+def check_name(name: str) -> str:
+    """`name` if it has the form namespace.component.endpoint; else a UserError."""
+    parts = name.removeprefix("dyn://").split(".")
+    if len(parts) != 3 or not all(parts):
+        raise UserError(f"{name!r} does not name an endpoint", where="--endpoint", expected="namespace.component.endpoint")
+    return ".".join(parts)
+
+
+class Served:
+    """One endpoint under which `stream` answers.
+
+    Use: `start`, then `register`; at the end `withdraw`, `in_flight.drained`, and the runtime's own shutdown.
+    """
+
+    def __init__(self, runtime: DistributedRuntime, name: str, stream: Stream, egress: Egress, labels: Mapping[str, str]) -> None:
+        self.in_flight = InFlight()
+        self._endpoint = runtime.endpoint(check_name(name))
+        self._handler = handler(stream, egress, self.in_flight)
+        self._labels = list(labels.items())
+        self._task: asyncio.Task[None] | None = None
+        self._registered = False
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to answer. The task ends when the runtime stops serving, with its error if that was not asked for."""
+        self._task = asyncio.create_task(self._serve(), name="endpoint")
+        return self._task
+
+    async def register(self, card: ModelCard) -> None:
+        """Let frontends find the model here."""
+        await register_model(self._endpoint, card)
+        self._registered = True
+
+    async def withdraw(self) -> None:
+        """Let frontends find neither the model nor this instance any more. What is in flight goes on. Errors are logged:
+        whatever happens, the end goes on."""
+        if self._registered:
+            self._registered = False
+            try:
+                await unregister_model(self._endpoint)
+            except Exception as e:
+                logger.warning("the model could not be unregistered: %s", e)
+        try:
+            await self._endpoint.unregister_endpoint_instance()
+        except Exception as e:
+            logger.warning("the endpoint could not be unregistered: %s", e)
+
+    async def _serve(self) -> None:
+        await self._endpoint.serve_endpoint(self._handler, graceful_shutdown=True, metrics_labels=self._labels)

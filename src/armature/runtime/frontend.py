@@ -1,0 +1,141 @@
+"""The HTTP frontend: the runtime's Rust server, started and ended by us.
+
+Added to what the runtime does by itself: TCP_NODELAY on its listener; a port in use is named before anything starts;
+/live answers 200 while it drains (its own answers 503, and a supervisor that restarts on that would cut the very streams
+that it drains); an error before a stream's first chunk becomes the HTTP status that it is, not an event in a stream
+with status 200.
+
+The end: at SIGTERM or SIGINT /health answers 503 and new requests get 503, streams that are open finish, bounded by
+`drain_s`, and the process ends with 0. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from armature import env
+from armature.errors import UserError, nearest
+from armature.runtime.listener import require_free, set_nodelay
+from armature.runtime.planes import Planes, connect, prepare
+from armature.runtime.signals import Stop
+
+logger = logging.getLogger(__name__)
+
+# The runtime's own liveness moves here, so that ours can answer at /live.
+RUNTIME_LIVE_PATH = "/runtime/live"
+# How long a stream's status line may wait for its first chunk. The chunk itself is not held back by it.
+ERROR_PEEK_MS = 60_000
+# What the runtime gets beyond drain_s to close its own tasks, before we stop waiting for it.
+CLOSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendOptions:
+    """host, port: where HTTP is served. router_mode: how workers are chosen, see `router_modes`.
+    migration_limit: how often a request may move to another worker when its own dies. drain_s: seconds for open streams
+    to finish at the end.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    router_mode: str = "round_robin"
+    migration_limit: int = 0
+    drain_s: float = 30.0
+    planes: Planes = field(default_factory=Planes)
+
+
+def router_modes() -> dict[str, Any]:
+    """Every way to choose a worker that the runtime has: name in snake_case -> its own value."""
+    from dynamo.llm import RouterMode
+
+    return {snake_case(name): getattr(RouterMode, name) for name in dir(RouterMode) if name[0].isupper()}
+
+
+def snake_case(name: str) -> str:
+    """PowerOfTwoChoices -> power_of_two_choices; KV -> kv."""
+    words: list[str] = []
+    for i, letter in enumerate(name):
+        if letter.isupper() and (i == 0 or not name[i - 1].isupper()):
+            words.append("")
+        words[-1] += letter.lower()
+    return "_".join(words)
+
+
+def router_mode(name: str) -> Any:
+    """The runtime's value for `name`. Raises a UserError with the nearest name."""
+    modes = router_modes()
+    if name not in modes:
+        guess = nearest(name, modes)
+        raise UserError(
+            f"there is no router mode {name!r}",
+            where="--router-mode",
+            expected=" | ".join(modes),
+            fix=f"did you mean {guess!r}?" if guess else None,
+        )
+    return modes[name]
+
+
+def prepare_environment(options: FrontendOptions, environ: MutableMapping[str, str]) -> None:
+    """Put what the runtime reads at its start into `environ`."""
+    prepare(options.planes, environ)
+    environ[env.DYN_HTTP_LIVE_PATH] = RUNTIME_LIVE_PATH
+    environ[env.DYN_HTTP_DRAIN_S] = str(max(1, round(options.drain_s)))
+    environ.setdefault(env.DYN_HTTP_ERROR_PEEK_MS, str(ERROR_PEEK_MS))
+
+
+async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = set_nodelay) -> int:
+    """Serve until a signal; returns the exit code.
+
+    tune_listener: called with the port until it returns True, once something listens there.
+    """
+    mode = router_mode(options.router_mode)
+    require_free(options.host, options.port)
+    prepare_environment(options, os.environ)
+
+    from dynamo.llm import EngineType, EntrypointArgs, FrontendRoute, RouterConfig, make_engine, run_input
+
+    stop = Stop()
+    stop.install()
+    runtime = connect(options.planes)
+    engine = await make_engine(
+        runtime,
+        EntrypointArgs(
+            EngineType.Dynamic,
+            http_host=options.host,
+            http_port=options.port,
+            router_config=RouterConfig(mode),
+            migration_limit=options.migration_limit,
+        ),
+    )
+    routes = [FrontendRoute("GET", "/live", lambda _: {"status": "live"})]
+    server = asyncio.ensure_future(run_input(runtime, "http", engine, routes))
+    await _announce(options, server, tune_listener)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        stopping.cancel()
+        return _unasked_end(server)
+    runtime.shutdown()
+    done, _ = await asyncio.wait({server}, timeout=options.drain_s + CLOSE_S)
+    if not done:
+        logger.warning("open streams did not finish within %g s; ending without them", options.drain_s)
+    logger.info("frontend ended")
+    return 0
+
+
+async def _announce(options: FrontendOptions, server: asyncio.Future[Any], tune_listener: Callable[[int], bool]) -> None:
+    while not server.done() and not tune_listener(options.port):
+        await asyncio.sleep(0.002)
+    if not server.done():
+        logger.info("frontend ready on http://%s:%d", options.host, options.port)
+
+
+def _unasked_end(server: asyncio.Future[Any]) -> int:
+    error = None if server.cancelled() else server.exception()
+    logger.error("the HTTP server ended by itself: %s", error or "no reason given")
+    return 1

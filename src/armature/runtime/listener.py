@@ -1,0 +1,83 @@
+"""This process's listening sockets and other processes' ports, as the kernel tells."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+
+import psutil
+
+from armature.errors import UserError
+
+
+def require_free(host: str, port: int, option: str = "--http-port") -> None:
+    """Raise a UserError that names the port, and its holder when the system tells, if nothing can listen there."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as e:
+        raise UserError(f"{host!r} is no address to listen on: {e.strerror}", fix="name an address of this machine") from None
+    with socket.socket(address[0], socket.SOCK_STREAM) as probe:
+        # What a server sets too: without it, a port whose last connections are still closing would look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address[4])
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise UserError(f"cannot listen on {host}:{port}: {e.strerror}", where=f"{option} {port}") from None
+            raise UserError(
+                f"port {port} on {host} is in use{held_by(port)}",
+                where=f"{option} {port}",
+                fix="stop that process or choose another port",
+            ) from None
+
+
+def held_by(port: int) -> str:
+    """' by NAME (pid N)' for the process that listens on `port`; empty when the system does not tell."""
+    try:
+        for held in psutil.net_connections("tcp"):
+            if held.status == psutil.CONN_LISTEN and held.laddr.port == port and held.pid:
+                return f" by {psutil.Process(held.pid).name()} (pid {held.pid})"
+    except psutil.Error:
+        pass
+    return ""
+
+
+def set_nodelay(port: int) -> bool:
+    """Set TCP_NODELAY on this process's listening socket on `port`, and so on all that it will accept.
+
+    The runtime's HTTP server leaves Nagle's algorithm on, which holds back a small write until the peer's delayed
+    acknowledgement: 40 ms on every first token of a kept-alive connection. Connections that came before this call get
+    it too. Returns False while nothing listens there.
+    """
+    found = False
+    for sock in _own_sockets(port):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        found = found or _listens(sock)
+    return found
+
+
+def has_nodelay(port: int) -> bool:
+    """Whether this process listens on `port` with TCP_NODELAY set."""
+    return any(_listens(s) and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in _own_sockets(port))
+
+
+def _listens(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _own_sockets(port: int) -> Iterator[socket.socket]:
+    """Each TCP socket of this process whose local port is `port`, as a duplicate that shares its options."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            sock = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue  # not a socket, or closed since the listing
+        with sock:
+            try:
+                ours = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == port
+            except OSError:
+                continue
+            if ours:
+                yield sock

@@ -1,0 +1,120 @@
+"""Telling the frontend of a model: what it is called, what it takes, and what its worker can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from armature.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from dynamo.runtime import Endpoint
+
+Api = Literal["chat", "completions", "embedding", "rerank", "images", "videos"]
+WorkerKind = Literal["aggregated", "prefill", "decode", "encode"]
+
+_API_NAMES = {
+    "chat": "Chat",
+    "completions": "Completions",
+    "embedding": "Embedding",
+    "rerank": "Rerank",
+    "images": "Images",
+    "videos": "Videos",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a worker says of its model when it registers.
+
+    name: what clients ask for. path: the folder with the tokenizer and the chat template.
+    apis: the OpenAI routes that it answers. worker: the part that it takes in serving; needs: alternatives, each a
+        list of kinds of workers that must be there as well before the model can be served.
+    input: `tokens`: the frontend renders and tokenizes; `text`: the request's body arrives as it is.
+    context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
+    max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
+    dp_size: data-parallel ranks behind this one endpoint.
+    tool_call_parser, reasoning_parser: the frontend's parsers for the model's output; see `check_parsers`.
+    """
+
+    name: str
+    path: Path
+    apis: tuple[Api, ...] = ("chat", "completions")
+    worker: WorkerKind = "aggregated"
+    needs: tuple[tuple[WorkerKind, ...], ...] = ()
+    input: Literal["tokens", "text"] = "tokens"
+    context_length: int | None = None
+    block_size: int | None = None
+    total_kv_blocks: int | None = None
+    max_running_requests: int | None = None
+    max_prefill_tokens: int | None = None
+    dp_size: int = 1
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+
+
+def check_parsers(tool_call_parser: str | None, reasoning_parser: str | None) -> None:
+    """Raise a UserError for a parser that the frontend does not have, with the nearest name."""
+    from dynamo import _core
+
+    for option, name, valid in (
+        ("--tool-call-parser", tool_call_parser, _core.get_tool_parser_names()),
+        ("--reasoning-parser", reasoning_parser, _core.get_reasoning_parser_names()),
+    ):
+        if name is not None and name not in valid:
+            guess = nearest(name, valid)
+            raise UserError(
+                f"the frontend has no parser {name!r}",
+                where=option,
+                expected=" | ".join(sorted(valid)),
+                fix=f"did you mean {guess!r}?" if guess else None,
+            )
+
+
+async def register_model(endpoint: Endpoint, card: ModelCard) -> None:
+    """Make `card` known: from now on frontends route requests for it to `endpoint`'s worker. It must be served already."""
+    from dynamo.llm import ModelInput, WorkerType
+    from dynamo.llm import register_model as register
+
+    await register(
+        ModelInput.Tokens if card.input == "tokens" else ModelInput.Text,
+        _model_type(card.apis),
+        endpoint,
+        str(card.path),
+        card.name,
+        kv_cache_block_size=card.block_size,
+        runtime_config=_runtime_config(card),
+        worker_type=getattr(WorkerType, card.worker.capitalize()),
+        needs=[[getattr(WorkerType, kind.capitalize()) for kind in alternative] for alternative in card.needs],
+    )
+
+
+async def unregister_model(endpoint: Endpoint) -> None:
+    """Take the model back: frontends stop sending new requests. Raises what the runtime raises when it is not known."""
+    from dynamo.llm import unregister_model as unregister
+
+    await unregister(endpoint)
+
+
+def _model_type(apis: tuple[Api, ...]) -> Any:
+    from dynamo.llm import ModelType
+
+    first, *rest = (getattr(ModelType, _API_NAMES[api]) for api in apis)
+    for other in rest:
+        first = first | other
+    return first
+
+
+def _runtime_config(card: ModelCard) -> Any:
+    from dynamo.llm import ModelRuntimeConfig
+
+    config = ModelRuntimeConfig()
+    config.context_length = card.context_length
+    config.total_kv_blocks = card.total_kv_blocks
+    config.max_num_seqs = card.max_running_requests
+    config.max_num_batched_tokens = card.max_prefill_tokens
+    config.data_parallel_size = card.dp_size
+    config.tool_call_parser = card.tool_call_parser
+    config.reasoning_parser = card.reasoning_parser
+    return config

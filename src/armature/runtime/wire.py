@@ -1,0 +1,211 @@
+"""The shapes of the runtime's dicts, which no other module knows. Pure functions.
+
+A request that the frontend has tokenized arrives as a nested dict, in which most keys are there and null; `read_request`
+makes one typed value of it. A response chunk leaves as a dict, which `token_chunk` makes.
+
+Facts of runtime 1.6.1 that shape this module (each is a contract test):
+
+- Numbers such as top_p come widened from 32 bits: 0.9 arrives as 0.8999999761581421.
+- `logprobs: true` of a chat arrives as 1, the same as `top_logprobs: 1`; a completion's `logprobs: 0` arrives as 0.
+- The model's own end tokens are in `eos_token_ids` and once more in `stop_token_ids_hidden`. With `ignore_eos` both are empty.
+- `echo` of a completion arrives as `prompt_logprobs: 1`.
+- The frontend itself refuses unknown fields, and drops `logit_bias` and `suffix` without a word: a worker never sees them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+GuideKind = Literal["json_schema", "regex", "ebnf", "structural_tag", "choice"]
+
+
+class Unsupported(ValueError):
+    """The request asks for something that no worker of ours does: the client's mistake, with the reason for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuideSpec:
+    """A constraint on the output, as the client gave it. text: the grammar; choices: for the kind `choice` only."""
+
+    kind: GuideKind
+    text: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request with its prompt as token ids. None means: not given.
+
+    logprobs: None for none, else how many of the most likely tokens go beside the chosen one.
+    stop_token_ids: those of the client and, unless it said ignore_eos, those that end the model's turn.
+    """
+
+    token_ids: list[int]
+    max_tokens: int | None = None
+    min_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    guide: GuideSpec | None = None
+    logprobs: int | None = None
+    dp_rank: int | None = None
+    priority: int | None = None
+
+
+# What is refused when it is set, by section: field -> what the client is told. "" is the request itself.
+REFUSED: Mapping[str, Mapping[str, str]] = {
+    "": {
+        "multi_modal_data": "this model takes text only",
+        "prompt_embeds": "prompts as embeddings are not supported",
+    },
+    "sampling_options": {
+        "use_beam_search": "beam search is not supported",
+        "length_penalty": "length_penalty belongs to beam search, which is not supported",
+        "include_stop_str_in_output": "include_stop_str_in_output is not supported: a stop string is always cut off",
+    },
+    "stop_conditions": {
+        "max_thinking_tokens": "max_thinking_tokens is not supported",
+    },
+    "output_options": {
+        "prompt_logprobs": "log probabilities of the prompt (prompt_logprobs, and echo of a completion) are not supported",
+    },
+}
+_GUIDE_REFUSED = {
+    "backend": "the backend of guided decoding is chosen when the worker starts (--grammar-backend), not by a request",
+    "whitespace_pattern": "guided_whitespace_pattern is not supported",
+}
+_GUIDES = ("json", "regex", "choice", "grammar", "structural_tag")
+
+
+def read_request(request: Mapping[str, Any]) -> TokenRequest:
+    """The typed value of a tokenized request. Raises Unsupported for what would otherwise be dropped silently."""
+    stops = request.get("stop_conditions") or {}
+    sampling = request.get("sampling_options") or {}
+    output = request.get("output_options") or {}
+    routing = request.get("routing") or {}
+    _refuse(request, "")
+    for name, section in (("sampling_options", sampling), ("stop_conditions", stops), ("output_options", output)):
+        _refuse(section, name)
+    n = sampling.get("n") or 1
+    best_of = sampling.get("best_of")
+    if best_of is not None and best_of != n:
+        raise Unsupported(f"best_of ({best_of}) other than n ({n}) is not supported")
+    ignore_eos = bool(stops.get("ignore_eos"))
+    return TokenRequest(
+        token_ids=read_token_ids(request.get("token_ids")),
+        max_tokens=stops.get("max_tokens"),
+        min_tokens=stops.get("min_tokens"),
+        temperature=sampling.get("temperature"),
+        top_p=sampling.get("top_p"),
+        top_k=sampling.get("top_k"),
+        min_p=sampling.get("min_p"),
+        frequency_penalty=sampling.get("frequency_penalty"),
+        presence_penalty=sampling.get("presence_penalty"),
+        repetition_penalty=sampling.get("repetition_penalty"),
+        seed=sampling.get("seed"),
+        n=n,
+        stop=tuple(stops.get("stop") or ()),
+        stop_token_ids=_stop_token_ids(request, stops, ignore_eos),
+        ignore_eos=ignore_eos,
+        guide=read_guide(sampling.get("guided_decoding")),
+        logprobs=output.get("logprobs"),
+        dp_rank=routing.get("dp_rank"),
+        priority=routing.get("priority"),
+    )
+
+
+def read_token_ids(value: Any) -> list[int]:
+    """The prompt's token ids, which come as a list, or as packed little-endian 32-bit integers (DYN_TOKEN_IDS_AS_BYTES)."""
+    if not value:
+        raise Unsupported("the prompt is empty")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return list(memoryview(value).cast("B").cast("i"))
+    return list(value)
+
+
+def read_guide(guided: Mapping[str, Any] | None) -> GuideSpec | None:
+    """The one constraint that `guided_decoding` names, if any."""
+    if not guided:
+        return None
+    given = [name for name in _GUIDES if guided.get(name) is not None]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise Unsupported(f"an output can follow one grammar only, not {' and '.join(given)}")
+    for name, reason in _GUIDE_REFUSED.items():
+        if guided.get(name) is not None:
+            raise Unsupported(reason)
+    name, value = given[0], guided[given[0]]
+    if name == "choice":
+        if not value:
+            raise Unsupported("guided_choice names no choice")
+        return GuideSpec("choice", choices=tuple(str(v) for v in value))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    kinds: dict[str, GuideKind] = {"json": "json_schema", "regex": "regex", "grammar": "ebnf", "structural_tag": "structural_tag"}
+    return GuideSpec(kinds[name], text)
+
+
+def token_chunk(
+    index: int,
+    token_ids: list[int],
+    *,
+    log_probs: list[float] | None = None,
+    top_logprobs: list[list[dict[str, Any]]] | None = None,
+    finish_reason: str | None = None,
+    stop_reason: str | int | None = None,
+    usage: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What output `index` gained. finish_reason: stop | length | cancelled. stop_reason: the stop string or id that matched."""
+    chunk: dict[str, Any] = {"token_ids": token_ids, "index": index}
+    if log_probs is not None:
+        chunk["log_probs"] = log_probs
+        if top_logprobs is not None:
+            chunk["top_logprobs"] = top_logprobs
+    if finish_reason is not None:
+        chunk["finish_reason"] = finish_reason
+        if stop_reason is not None:
+            chunk["stop_reason"] = stop_reason
+        if usage is not None:
+            chunk["completion_usage"] = usage
+    return chunk
+
+
+def top_logprob(token_id: int, logprob: float, rank: int) -> dict[str, Any]:
+    """One likely token. The frontend, which has the tokenizer, fills in its text."""
+    return {"rank": rank, "token_id": token_id, "token": None, "logprob": logprob}
+
+
+def usage(prompt_tokens: int, completion_tokens: int, cached_tokens: int) -> dict[str, Any]:
+    """Token counts of a whole request, in OpenAI's words."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": cached_tokens},
+    }
+
+
+def _stop_token_ids(request: Mapping[str, Any], stops: Mapping[str, Any], ignore_eos: bool) -> tuple[int, ...]:
+    """Each id once, in the order of first mention."""
+    given: list[Iterable[int] | None] = [stops.get("stop_token_ids"), stops.get("stop_token_ids_visible")]
+    if not ignore_eos:
+        given += [stops.get("stop_token_ids_hidden"), request.get("eos_token_ids")]
+    return tuple(dict.fromkeys(token for ids in given if ids for token in ids))
+
+
+def _refuse(section: Mapping[str, Any], name: str) -> None:
+    for field, reason in REFUSED[name].items():
+        if section.get(field):
+            raise Unsupported(reason)

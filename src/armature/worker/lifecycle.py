@@ -1,0 +1,124 @@
+"""A worker's life: engine, canary, endpoint, model; then the same backwards.
+
+    open the role (the engine loads)      nothing is announced
+    canary                                one real token through the engine
+    serve the endpoint, register model    from here on requests come; /health of the system server answers 200
+    wait                                  for a signal, a dead engine, or the runtime giving up
+    unregister                            first of all: no new request comes; /health answers 503
+    drain                                 what is in flight finishes, bounded by drain_s
+    end the runtime, end the engine       exit 0, or 1 with the reason when the end was not asked for
+
+A second signal ends the engine's processes and this one at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from armature import env
+from armature.runtime.egress import Egress
+from armature.runtime.endpoint import Served
+from armature.runtime.planes import Planes, connect, prepare
+from armature.runtime.signals import Stop
+from armature.worker.roles.base import Role
+
+logger = logging.getLogger(__name__)
+
+# New requests that were routed before the frontend heard of the withdrawal still arrive within this time.
+ROUTING_LAG_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """endpoint: namespace.component.endpoint. system_port: of /health, /live and /metrics; None: no such server.
+    egress: see `runtime.egress`. drain_s: seconds for requests in flight to finish at the end.
+    """
+
+    endpoint: str = "dynamo.backend.generate"
+    egress: Egress = "pull"
+    drain_s: float = 30.0
+    system_host: str = "127.0.0.1"
+    system_port: int | None = None
+    planes: Planes = field(default_factory=Planes)
+
+
+def prepare_environment(options: ServeOptions) -> None:
+    """Put what the runtime reads at its start into this process's environment."""
+    prepare(options.planes, os.environ)
+    os.environ[env.DYN_SYSTEM_HOST] = options.system_host
+    if options.system_port is not None:
+        os.environ[env.DYN_SYSTEM_PORT] = str(options.system_port)
+
+
+async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
+    """Live as a worker; returns the exit code. Raises what opening the role, the canary or the planes raise."""
+    role = open_role()
+    stop = Stop(on_force=role.close)
+    try:
+        stop.install()
+        await _until(stop, role.canary())
+        # SGLang handles SIGTERM and SIGQUIT itself from its first request on; here they mean what this module says.
+        stop.install()
+        _watch_engine(stop)
+        if not stop.requested:
+            await _serve(role, options, stop)
+    finally:
+        role.close()
+    if stop.failed:
+        logger.error("worker ended: %s", stop.reason)
+        return 1
+    logger.info("worker ended: %s", stop.reason)
+    return 0
+
+
+async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
+    prepare_environment(options)
+    runtime = connect(options.planes)
+    card = role.card
+    served = Served(runtime, options.endpoint, role.stream, options.egress, {"model": card.name})
+    serving = served.start()
+    serving.add_done_callback(lambda task: _on_serving_end(task, stop))
+    await served.register(card)
+    runtime.set_health_status(True)
+    logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
+
+    await stop.wait()
+
+    runtime.set_health_status(False)
+    await served.withdraw()
+    if not stop.failed:
+        await asyncio.sleep(ROUTING_LAG_S)
+        if not await served.in_flight.drained(options.drain_s):
+            logger.warning("%d requests did not finish within %g s; ending without them", served.in_flight.count, options.drain_s)
+    runtime.shutdown()
+    await asyncio.wait({serving}, timeout=1.0)
+
+
+def _on_serving_end(task: asyncio.Task[None], stop: Stop) -> None:
+    error = None if task.cancelled() else task.exception()
+    stop.request(f"the runtime stopped serving: {error or 'no reason given'}", failed=True)
+
+
+def _watch_engine(stop: Stop) -> None:
+    """SGLang's processes tell of their death by SIGQUIT to this one."""
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGQUIT, lambda: stop.request("a process of the engine died (its last lines are above)", failed=True)
+    )
+
+
+async def _until(stop: Stop, work: asyncio.Future[None] | object) -> None:
+    """Await `work`, but not beyond a request to stop."""
+    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        stopping.cancel()

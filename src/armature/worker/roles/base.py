@@ -1,0 +1,62 @@
+"""What a role is. A role joins one engine to the runtime; the life cycle (`worker.lifecycle`) runs any of them.
+
+A role is a module of this package, found by its name. It has
+
+    SUMMARY: str                                        one line for --help
+    def open_role(settings: WorkerSettings) -> Role     starts the engine and returns when it answers
+
+so adding a role is adding a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from armature.runtime.egress import Context
+from armature.runtime.registration import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What every role is told.
+
+    model_path: the model's folder. model_name: what clients ask for. engine_args: native SGLang flags, as words.
+    """
+
+    model_path: Path
+    model_name: str
+    engine_args: tuple[str, ...] = ()
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+
+
+class Role(Protocol):
+    """One engine at work, seen from the life cycle."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the frontend is told of the model."""
+        ...
+
+    async def canary(self) -> None:
+        """Have the engine do one small piece of real work; raises when it fails."""
+        ...
+
+    def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
+        """Answer one request in chunks of the runtime's shape."""
+        ...
+
+    def close(self) -> None:
+        """End the engine and every process that it started. Safe to call twice."""
+        ...
+
+
+class RoleModule(Protocol):
+    """The module of a role."""
+
+    SUMMARY: str
+
+    def open_role(self, settings: WorkerSettings) -> Role: ...

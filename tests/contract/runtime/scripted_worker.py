@@ -1,0 +1,146 @@
+"""A worker process with our life cycle, our role and the real runtime, around an engine that follows a script.
+
+    python scripted_worker.py RECORD [options of `armature worker`]
+
+RECORD is a file to which each raw request and each event of the engine is appended as a line of JSON.
+The request's seed chooses what the engine does; see ScriptedEngine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from armature.cli.worker import parser
+from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, RequestRefused, TopLogprob, Usage
+from armature.runtime.egress import Context
+from armature.runtime.logs import configure
+from armature.runtime.planes import from_options
+from armature.worker.lifecycle import ServeOptions
+from armature.worker.main import run_role
+from armature.worker.roles.aggregated import Aggregated
+from armature.worker.roles.base import WorkerSettings
+
+REFUSE, BREAK, BREAK_LATER, SILENT, DIE = 1001, 1002, 1003, 1004, 1005
+PACE_S = float(os.environ.get("SCRIPT_PACE_S", "0.01"))
+CANARY_FAILS = os.environ.get("SCRIPT_CANARY_FAILS") == "1"
+
+
+class ScriptedEngine:
+    """Gives the tokens 70, 71, ... (the letters d, e, ... in the tests' tokenizer), one each PACE_S seconds.
+
+    By seed: REFUSE it refuses; BREAK it raises before the first token; BREAK_LATER it gives up after two tokens;
+    SILENT it gives nothing until it is aborted; DIE the process gets SIGQUIT, as SGLang sends it when a scheduler died.
+    """
+
+    info = EngineInfo(
+        context_length=4096,
+        block_size=16,
+        total_kv_blocks=1024,
+        max_running_requests=64,
+        max_prefill_tokens=4096,
+        dp_size=1,
+        load_seconds=0.0,
+    )
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._aborted: dict[str, asyncio.Event] = {}
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        canary = request.request_id.startswith("canary-")
+        if canary and CANARY_FAILS:
+            raise RuntimeError("no canary today")
+        s = request.sampling
+        if s.seed == REFUSE:
+            raise RequestRefused("the script refuses this")
+        if s.seed == BREAK:
+            raise RuntimeError("the script breaks")
+        if s.seed == DIE:
+            import signal
+
+            os.kill(os.getpid(), signal.SIGQUIT)
+        aborted = self._aborted.setdefault(request.request_id, asyncio.Event())
+        try:
+            async for chunk in self._tokens(request, aborted):
+                self._record.line(event="token", id=request.request_id)
+                yield chunk
+        finally:
+            del self._aborted[request.request_id]
+            self._record.line(event="end", id=request.request_id, aborted=aborted.is_set())
+
+    async def _tokens(self, request: GenerateRequest, aborted: asyncio.Event) -> AsyncIterator[Chunk]:
+        s, total = request.sampling, request.sampling.max_new_tokens or 5
+        for i in range(total):
+            try:
+                await asyncio.wait_for(aborted.wait(), None if s.seed == SILENT else PACE_S)
+            except TimeoutError:
+                pass
+            for index in range(s.n):
+                last = aborted.is_set() or i == total - 1
+                finish = Finish("cancelled") if aborted.is_set() else Finish("length") if last else None
+                if s.seed == BREAK_LATER and i == 2:
+                    finish, last = Finish("error", message="the script breaks later"), True
+                k = request.logprobs
+                yield Chunk(
+                    index=index,
+                    token_ids=[] if aborted.is_set() else [70 + i % 20],
+                    logprobs=None if k is None else [-0.25],
+                    top_logprobs=[[TopLogprob(70 + r, -0.25 - r, r + 1) for r in range(k)]] if k else None,
+                    finish=finish,
+                    usage=Usage(len(request.token_ids), i + 1, 3) if last else None,
+                )
+            if last:
+                return
+
+    def abort(self, request_id: str) -> None:
+        self._record.line(event="abort", id=request_id)
+        if request_id in self._aborted:
+            self._aborted[request_id].set()
+
+    async def healthy(self) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        self._record.line(event="shutdown")
+
+
+class Record:
+    """The file of what happened."""
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115  (open as long as the process)
+
+    def line(self, **what: Any) -> None:
+        self._file.write(json.dumps(what) + "\n")
+
+
+class Recorded(Aggregated):
+    """The real role, with its raw requests written down."""
+
+    def __init__(self, record: Record, settings: WorkerSettings) -> None:
+        super().__init__(ScriptedEngine(record), settings)
+        self._record = record
+
+    async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
+        self._record.line(event="request", id=context.id(), raw=request)
+        async for chunk in super().stream(request, context):
+            yield chunk
+
+
+def main() -> int:
+    record = Record(sys.argv[1])
+    a = parser().parse_args(["scripted", *sys.argv[2:]])
+    settings = WorkerSettings(Path(a.model_path), a.served_model_name)
+    options = ServeOptions(a.endpoint, a.egress, a.drain_s, a.system_host, a.system_port, from_options(a, os.environ))
+    configure()
+    return run_role(lambda: Recorded(record, settings), settings, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
