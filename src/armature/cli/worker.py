@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from armature import env
 from armature.cli.frontend import add_plane_options
 from armature.cli.options import Parser
-from armature.errors import UserError
+
+if TYPE_CHECKING:
+    from armature.worker.lifecycle import ServeOptions
+    from armature.worker.roles.base import WorkerSettings
 
 DESCRIPTION = """\
 Serve one model from one engine. The frontend finds it through the planes.
@@ -48,24 +53,24 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Run a worker until it is told to stop; returns the exit code."""
+    settings, options, role = read(argv)
+
+    from armature.runtime.logs import configure
+    from armature.worker.main import run
+
+    configure()
+    return run(role, settings, options)
+
+
+def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
+    """The typed values of the words, and the role's name. Words that are no option of ours become the engine's."""
     a, native = parser().parse_known_args(argv)
 
-    from armature.errors import nearest
-    from armature.runtime.egress import EGRESSES
-    from armature.runtime.logs import configure
+    from armature.runtime.egress import check_egress
     from armature.runtime.planes import from_options
     from armature.worker.lifecycle import ServeOptions
-    from armature.worker.main import run
     from armature.worker.roles.base import WorkerSettings
 
-    if a.egress not in EGRESSES:
-        guess = nearest(a.egress, EGRESSES)
-        raise UserError(
-            f"there is no egress {a.egress!r}",
-            where="--egress",
-            expected=" | ".join(EGRESSES),
-            fix=f"did you mean {guess!r}?" if guess else None,
-        )
     model_path = Path(a.model_path)
     settings = WorkerSettings(
         model_path=model_path,
@@ -76,18 +81,15 @@ def main(argv: list[str]) -> int:
     )
     options = ServeOptions(
         endpoint=a.endpoint,
-        egress=a.egress,
+        egress=check_egress(a.egress),
         drain_s=a.drain_s,
         system_host=a.system_host,
         system_port=a.system_port if a.system_port is not None else _system_port(),
         planes=from_options(a, os.environ),
     )
-    configure()
-    return run(a.role, settings, options)
+    return settings, options, a.role
 
 
 def _system_port() -> int | None:
-    from armature import env
-
-    text = os.environ.get(env.DYN_SYSTEM_PORT)
-    return int(text) if text and int(text) >= 0 else None
+    text = os.environ.get(env.DYN_SYSTEM_PORT, "")
+    return int(text) if text.isdigit() else None

@@ -16,9 +16,25 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, Protocol
 
+from armature.errors import UserError, nearest
+
 Egress = Literal["pull", "push"]
 EGRESSES: tuple[Egress, ...] = ("pull", "push")
 Chunk = dict[str, Any]
+
+
+def check_egress(name: str) -> Egress:
+    """`name` if there is such an egress; else a UserError with the nearest name."""
+    for egress in EGRESSES:
+        if egress == name:
+            return egress
+    guess = nearest(name, EGRESSES)
+    raise UserError(
+        f"there is no egress {name!r}",
+        where="--egress",
+        expected=" | ".join(EGRESSES),
+        fix=f"did you mean {guess!r}?" if guess else None,
+    )
 
 
 class Context(Protocol):

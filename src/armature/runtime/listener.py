@@ -58,6 +58,11 @@ def set_nodelay(port: int) -> bool:
     return found
 
 
+def is_listening(port: int) -> bool:
+    """Whether this process listens on `port`."""
+    return any(_listens(s) for s in _own_sockets(port))
+
+
 def has_nodelay(port: int) -> bool:
     """Whether this process listens on `port` with TCP_NODELAY set."""
     return any(_listens(s) and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in _own_sockets(port))

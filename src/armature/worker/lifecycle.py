@@ -79,6 +79,8 @@ async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
 async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     prepare_environment(options)
     runtime = connect(options.planes)
+    for name, function in role.routes().items():
+        runtime.register_engine_route(name, function)
     card = role.card
     served = Served(runtime, options.endpoint, role.stream, options.egress, {"model": card.name})
     serving = served.start()

@@ -13,15 +13,12 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from armature.cli.worker import parser
+from armature.cli.worker import read
 from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, RequestRefused, TopLogprob, Usage
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
-from armature.runtime.planes import from_options
-from armature.worker.lifecycle import ServeOptions
 from armature.worker.main import run_role
 from armature.worker.roles.aggregated import Aggregated
 from armature.worker.roles.base import WorkerSettings
@@ -135,9 +132,7 @@ class Recorded(Aggregated):
 
 def main() -> int:
     record = Record(sys.argv[1])
-    a = parser().parse_args(["scripted", *sys.argv[2:]])
-    settings = WorkerSettings(Path(a.model_path), a.served_model_name)
-    options = ServeOptions(a.endpoint, a.egress, a.drain_s, a.system_host, a.system_port, from_options(a, os.environ))
+    settings, options, _ = read(["scripted", *sys.argv[2:]])
     configure()
     return run_role(lambda: Recorded(record, settings), settings, options)
 

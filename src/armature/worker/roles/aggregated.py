@@ -21,7 +21,7 @@ from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import refusal
 from armature.runtime.registration import ModelCard
 from armature.runtime.wire import Unsupported
-from armature.worker.roles.base import WorkerSettings
+from armature.worker.roles.base import ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, generate_request
 
 SUMMARY = "prefill and decode in one engine"
@@ -34,13 +34,13 @@ class Aggregated:
     """One engine behind one endpoint."""
 
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
-        self._engine = engine
+        self.engine = engine
         self._settings = settings
 
     @property
     def card(self) -> ModelCard:
         """What the frontend is told of the model."""
-        s, info = self._settings, self._engine.info
+        s, info = self._settings, self.engine.info
         return ModelCard(
             name=s.model_name,
             path=s.model_path,
@@ -56,12 +56,12 @@ class Aggregated:
 
     async def canary(self) -> None:
         """One token on every data-parallel rank. Raises RuntimeError when one does not come."""
-        ranks = range(self._engine.info.dp_size)
+        ranks = range(self.engine.info.dp_size)
         await asyncio.gather(*(self._one_token(rank if len(ranks) > 1 else None) for rank in ranks))
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
-        engine, request_id = self._engine, context.id() or uuid4().hex
+        engine, request_id = self.engine, context.id() or uuid4().hex
         try:
             wanted = generate_request(request, request_id)
         except Unsupported as e:
@@ -84,16 +84,20 @@ class Aggregated:
                 if not whole:  # the runtime dropped this stream, or something broke: leave nothing running
                     engine.abort(request_id)
 
+    def routes(self) -> dict[str, ControlRoute]:
+        """None: nothing of this role is controlled over HTTP."""
+        return {}
+
     def close(self) -> None:
         """End the engine."""
-        self._engine.shutdown()
+        self.engine.shutdown()
 
     async def _one_token(self, dp_rank: int | None) -> None:
         sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
         request = GenerateRequest(f"canary-{uuid4().hex}", [1], sampling, dp_rank=dp_rank)
         got = 0
         async with asyncio.timeout(CANARY_TIMEOUT_S):
-            async for chunk in self._engine.generate(request):
+            async for chunk in self.engine.generate(request):
                 if chunk.finish is not None and chunk.finish.reason == "error":
                     raise RuntimeError(f"the engine failed on its first token: {chunk.finish.message}")
                 got += len(chunk.token_ids)

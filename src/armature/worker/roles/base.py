@@ -10,13 +10,16 @@ so adding a role is adding a file.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
+
+# Takes a JSON object and returns one.
+ControlRoute = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Role(Protocol):
 
     def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request in chunks of the runtime's shape."""
+        ...
+
+    def routes(self) -> Mapping[str, ControlRoute]:
+        """What the worker's system server offers beside /health: name -> function, at POST /engine/NAME. None by default."""
         ...
 
     def close(self) -> None:

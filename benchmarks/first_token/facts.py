@@ -1,0 +1,34 @@
+"""What a record says of where it was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and memory of this host. No name of it."""
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30), "kernel": platform.release()}
+
+
+def versions() -> dict[str, str]:
+    """What ran."""
+    found = {"python": platform.python_version()}
+    for package in ("ai-dynamo-runtime", "sglang", "torch", "uvloop"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            return next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
+    except OSError:
+        return platform.machine()

@@ -1,0 +1,182 @@
+"""What serving adds to the first token, at one request at a time on a kept connection.
+
+    python benchmarks/first_token/run.py --model DIR [--samples 200] [--egress push] [-- native SGLang flags]
+
+One worker, and two frontends before it: ours, and one with the runtime's listener as it comes. Three arms, interleaved:
+
+    engine   the engine called in the worker's process, no runtime in between
+    ours     HTTP through our frontend
+    stock    HTTP through the frontend without TCP_NODELAY
+
+Each sample has a prompt of its own (the prefix cache helps nobody). The time is that of the first text: for HTTP the
+first event with text, for the engine the first chunk at which the tokenizer has a whole character.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from client import Connection, engine_chunks, first_text
+from facts import hardware, versions
+from tokenizers import Tokenizer
+
+from armature.graph.ports import HostPorts
+
+HERE = Path(__file__).parent
+ARMS = ("engine", "ours", "stock")
+MODEL, MAX_TOKENS = "bench", 4
+
+
+def main() -> int:
+    a = options()
+    record = asyncio.run(measure(a))
+    out = HERE / "records" / f"{a.name or a.egress}.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(record, indent=1) + "\n")
+    print(table(record["summary"]))
+    print(f"added at p50: {record['summary']['added_ms_p50']['ours']:.2f} ms (stock listener: {record['summary']['added_ms_p50']['stock']:.2f} ms)")
+    print(f"record: {out.relative_to(HERE)}")
+    return 0
+
+
+def options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", type=Path, required=True)
+    p.add_argument("--samples", type=int, default=200)
+    p.add_argument("--warmup", type=int, default=20)
+    p.add_argument("--words", type=int, default=24, help="words of each prompt")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--egress", default="push")
+    p.add_argument("--name", help="name of the record (default: the egress)")
+    p.add_argument("native", nargs="*", help="native SGLang flags, after --")
+    return p.parse_args()
+
+
+async def measure(a: argparse.Namespace) -> dict[str, Any]:
+    """Run all samples; returns the record."""
+    rng = random.Random(a.seed)
+    tokenizer = Tokenizer.from_file(str(a.model / "tokenizer.json"))
+    with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
+        connections = {arm: await Connection.open(port) for arm, port in ports.items()}
+        times: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        for i in range(a.warmup + a.samples):
+            for arm in rng.sample(ARMS, len(ARMS)):
+                prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
+                seconds = await one(arm, connections[arm], tokenizer, prompt)
+                if i >= a.warmup:
+                    times[arm].append(round(seconds * 1e3, 4))
+        for connection in connections.values():
+            await connection.close()
+    return {
+        "benchmark": "first_token",
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "hardware": hardware(),
+        "versions": versions(),
+        "settings": {
+            "model": a.model.name,
+            "samples": a.samples,
+            "warmup": a.warmup,
+            "words": a.words,
+            "seed": a.seed,
+            "egress": a.egress,
+            "engine_flags": a.native,
+        },
+        "summary": summary(times),
+        "samples_ms": times,
+    }
+
+
+async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str) -> float:
+    """Seconds to the first text of one request."""
+    if arm != "engine":
+        return (await first_text(connection, MODEL, prompt, MAX_TOKENS))[0]
+    ids: list[int] = []
+    for seconds, new in await engine_chunks(connection, tokenizer.encode(prompt).ids, MAX_TOKENS):
+        ids += new
+        text = tokenizer.decode(ids, skip_special_tokens=True)
+        if text and not text.endswith("\ufffd"):
+            return seconds
+    return seconds
+
+
+def summary(times: dict[str, list[float]]) -> dict[str, Any]:
+    """Percentiles of each arm in ms, and what each HTTP arm adds to the engine at p50."""
+    arms = {arm: {q: round(percentile(values, q), 3) for q in (10, 50, 90, 99)} for arm, values in times.items()}
+    return {
+        "ms": {arm: {f"p{q}": v for q, v in by.items()} for arm, by in arms.items()},
+        "added_ms_p50": {arm: round(arms[arm][50] - arms["engine"][50], 3) for arm in ("ours", "stock")},
+    }
+
+
+def percentile(values: list[float], q: int) -> float:
+    """The q-th percentile, interpolated."""
+    return statistics.quantiles(values, n=100, method="inclusive")[q - 1]
+
+
+def table(s: dict[str, Any]) -> str:
+    """The summary as text."""
+    rows = [f"{'first text, ms':16}{'p10':>8}{'p50':>8}{'p90':>8}{'p99':>8}"]
+    rows += [f"{arm:16}" + "".join(f"{v:8.2f}" for v in by.values()) for arm, by in s["ms"].items()]
+    return "\n".join(rows)
+
+
+@contextlib.contextmanager
+def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
+    """The worker and both frontends; gives the port of each arm."""
+    free = HostPorts()
+    ports = {arm: free.take("127.0.0.1", 1) for arm in ARMS}
+    planes = {"DYN_DISCOVERY_BACKEND": "file", "DYN_FILE_KV": str(folder / "planes"), "DYN_REQUEST_PLANE": "tcp", "DYN_EVENT_PLANE": "zmq"}
+    env = {**os.environ, **planes}
+    worker = [str(HERE / "worker.py"), "--model-path", str(a.model), "--served-model-name", MODEL, "--egress", a.egress]
+    commands = {
+        "engine": [*worker, "--system-port", str(ports["engine"]), *a.native],
+        "ours": ["-m", "armature", "frontend", "--http-port", str(ports["ours"])],
+        "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports["stock"])],
+    }
+    with contextlib.ExitStack() as stack:
+        for arm, command in commands.items():
+            process = subprocess.Popen([sys.executable, *command], env=env, stdout=sys.stderr)
+            stack.callback(end, process)
+        for arm, path in (("engine", "/health"), ("ours", f"/v1/models/{MODEL}"), ("stock", f"/v1/models/{MODEL}")):
+            wait_for(f"http://127.0.0.1:{ports[arm]}{path}")
+        yield ports
+
+
+def wait_for(url: str, timeout_s: float = 180) -> None:
+    """Return when `url` answers with 200."""
+    end_at = time.monotonic() + timeout_s
+    while time.monotonic() < end_at:
+        with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(url)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process that is ours."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A worker's life: when it is ready, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from processes import Host, Stream, call, chat, wait_for
+from scripted_worker import DIE, SILENT
+
+CHAT = "/v1/chat/completions"
+
+
+def test_health_says_ready_only_after_the_canary_and_registration(fresh: Host) -> None:
+    worker = fresh.worker(wait=False)
+    seen = []
+    wait_for(lambda: (seen.append(call(worker.port, "/health").status), seen[-1] == 200)[1], "it is ready")
+    assert set(seen) <= {0, 503, 200}
+    assert [e for e in worker.events("end") if e["id"].startswith("canary-")]
+    frontend = fresh.frontend()
+    fresh.routable(frontend)
+    assert call(frontend.port, CHAT, chat()).status == 200
+
+
+def test_failed_canary_never_registers(fresh: Host) -> None:
+    worker = fresh.worker(wait=False, SCRIPT_CANARY_FAILS="1")
+    assert worker.ended() == 1
+    assert "no canary today" in worker.text()
+    assert worker.events("shutdown")
+
+
+@pytest.mark.parametrize("egress", ["pull", "push"])
+def test_signal_unregisters_first_and_lets_streams_finish(fresh: Host, egress: str) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker("--egress", egress)
+    fresh.routable(frontend)
+    stream = Stream(frontend.port, max_tokens=150)
+    stream.next()
+    worker.signal()
+    wait_for(lambda: call(frontend.port, CHAT, chat()).status == 404, "the frontend routes nothing there any more", 2)
+    assert worker.process.poll() is None, "the stream still runs"
+    assert call(worker.port, "/health").status == 503
+    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 149
+    assert worker.ended() == 0
+    assert worker.events("shutdown")
+
+
+def test_no_request_fails_while_one_of_two_workers_leaves(fresh: Host) -> None:
+    frontend, leaving = fresh.frontend(), fresh.worker()
+    fresh.worker()
+    fresh.routable(frontend)
+    wait_for(lambda: len(call(frontend.port, "/health").json["instances"]) == 2, "both are known")
+    leaving.signal()
+    statuses = []
+    while leaving.process.poll() is None:
+        statuses.append(call(frontend.port, CHAT, chat(max_tokens=1)).status)
+    assert len(statuses) > 5 and set(statuses) == {200}
+
+
+def test_drain_is_bounded(fresh: Host) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker("--drain-s", "1")
+    fresh.routable(frontend)
+    stream = Stream(frontend.port, seed=SILENT)
+    wait_for(lambda: worker.events("request"), "it arrived")
+    began = time.monotonic()
+    worker.signal()
+    assert worker.ended() == 0
+    assert 0.9 < time.monotonic() - began < 6
+    assert "1 requests did not finish" in worker.text()
+    stream.cut()
+
+
+def test_second_signal_ends_the_engine_and_the_process_at_once(fresh: Host) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker()
+    fresh.routable(frontend)
+    stream = Stream(frontend.port, seed=SILENT)
+    wait_for(lambda: worker.events("request"), "it arrived")
+    worker.signal()
+    wait_for(lambda: call(worker.port, "/health").status == 503, "it drains")
+    began = time.monotonic()
+    worker.signal(signal.SIGINT)
+    assert worker.ended() == 128 + signal.SIGINT
+    assert time.monotonic() - began < 1
+    assert worker.events("shutdown")
+    stream.cut()
+
+
+def test_dead_engine_unregisters_at_once_and_fails_with_the_reason(fresh: Host) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker()
+    fresh.routable(frontend)
+    began = time.monotonic()
+    stream = Stream(frontend.port, seed=SILENT)
+    call(frontend.port, CHAT, chat(seed=DIE))
+    assert worker.ended() == 1
+    assert time.monotonic() - began < 4
+    assert "a process of the engine died" in worker.text()
+    assert worker.events("shutdown")
+    wait_for(lambda: call(frontend.port, CHAT, chat()).status == 404, "the frontend knows", 2)
+    stream.cut()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--endpoint", "backend.generate"], "namespace.component.endpoint"),
+        (["--system-port", "40000"], "at most 32767"),
+        (["--event-plane", "nat"], "did you mean 'nats'?"),
+    ],
+)
+def test_wrong_options_are_named(fresh: Host, argv: list[str], says: str) -> None:
+    worker = fresh.worker(*argv, wait=False)
+    assert worker.ended() != 0
+    assert says in worker.text()
+
+
+def test_system_port_in_use_is_named(fresh: Host) -> None:
+    first = fresh.worker()
+    second = fresh.worker("--system-port", str(first.port), wait=False)
+    assert second.ended() != 0
+    assert f"port {first.port} on 127.0.0.1 is in use by" in second.text() and "--system-port" in second.text()
+
+
+def test_metrics_of_the_system_server(fresh: Host) -> None:
+    worker = fresh.worker()
+    metrics = call(worker.port, "/metrics")
+    assert metrics.status == 200 and "dynamo_" in metrics.body
