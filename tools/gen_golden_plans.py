@@ -49,6 +49,7 @@ def main() -> int:
             sys.stdout.writelines(difflib.unified_diff(have.splitlines(True), want.splitlines(True), str(file.name), "now"))
             stale |= have != want
         else:
+            file.parent.mkdir(exist_ok=True)
             file.write_text(want)
     if stale:
         print("golden plans differ: look at the diff, then run python tools/gen_golden_plans.py")

@@ -15,6 +15,6 @@ def main(argv: list[str]) -> int:
     for flag in flags.values():
         if flag.name in OWNED or (word not in flag.name and word not in flag.help.lower()):
             continue
-        kind = "|".join(map(str, flag.choices)) if flag.choices else ("true|false" if flag.kind in ("switch", "bool-value") else flag.type)
+        kind = "|".join(map(str, flag.choices)) if flag.choices else ("true|false" if flag.kind in ("switch", "toggle") else flag.type)
         print(f"  {flag.name} ({kind})" + (f": {flag.help}" if flag.help else ""))
     return 0

@@ -117,10 +117,11 @@ def _explain_hydra(error: Exception, given: Sequence[words.Override]) -> UserErr
         key = match[1]
         override = next((o for o in given if o.key == key), None)
         return _unknown_field(key.split("."), f"the override {override.text!r}" if override else None)
-    if match := re.search(r"Error parsing override '([^']+)'", text):
+    if unread := getattr(error, "override", None):  # hydra's OverrideParseException
+        override = next((o for o in given if o.hydra == unread), None)
         return UserError(
-            f"{match[1]!r} cannot be read as an override: {text.splitlines()[1] if len(text.splitlines()) > 1 else text}",
-            where=f"the override {match[1]!r}",
+            f"{override.text if override else unread!r} cannot be read as an override: {text.splitlines()[0]}",
+            where=f"the override {override.text!r}" if override else None,
             fix="quote values that hold blanks, brackets or commas: 'key=\"a b\"'",
         )
     return UserError(f"the configuration cannot be composed: {text.splitlines()[0]}")
@@ -140,7 +141,7 @@ def _unknown_field(path: Sequence[str], where: str | None) -> UserError:
 
 
 def _explain(error: ValidationError, sources: Sources) -> UserError:
-    """The first of pydantic's complaints, with its field, who set it, and what was expected; the others are counted."""
+    """The first of pydantic's complaints, with its field, who set it, and what was expected; the others are named."""
     first, *rest = error.errors()
     path = tuple(str(p) for p in first["loc"])
     while path and path[-1] in ("bool", "int", "float", "str", "list[any]", "dict[str,any]"):  # branches of a union, not fields
@@ -150,8 +151,9 @@ def _explain(error: ValidationError, sources: Sources) -> UserError:
         return _unknown_field(path, where)
     message = first["msg"].removeprefix("Value error, ")
     got = f", got {first['input']!r}" if path and first["type"] not in ("value_error", "missing") else ""
-    more = f"{len(rest)} more field(s) are wrong, too" if rest else None
     label = ".".join(path)
+    others = ", ".join(sorted({".".join(map(str, e["loc"])) for e in rest} - {label}))
+    more = f"wrong, too: {others}" if others else None
     return UserError(f"{label}: {message[0].lower() + message[1:]}{got}" if label else message, where=where, fix=more)
 
 

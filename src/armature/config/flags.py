@@ -36,7 +36,7 @@ class Flag:
     """One native flag.
 
     name: snake_case. type: int | float | str | bool | json. kind: value | switch (no value; true when given) | list |
-    bool-value (takes true or false). choices: the values allowed, if limited.
+    toggle (--x or --no-x). choices: the values allowed, if limited.
     """
 
     name: str
@@ -87,6 +87,8 @@ def to_argv(args: Mapping[str, EngineArg]) -> list[str]:
         flag, value = flags[name], args[name]
         if flag.kind == "switch":
             words += [flag.flag] if value else []
+        elif flag.kind == "toggle":
+            words += [flag.flag if value else flag.flag.replace("--", "--no-", 1)]
         elif flag.kind == "list":
             words += [flag.flag, *(str(v) for v in (value if isinstance(value, list) else [value]))]
         else:
@@ -105,7 +107,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, f
 
 def _mismatch(flag: Flag, value: EngineArg) -> str | None:
     """What was expected, when `value` is not it."""
-    if flag.kind in ("switch", "bool-value"):
+    if flag.kind in ("switch", "toggle"):
         return None if isinstance(value, bool) else "true or false"
     if flag.choices and flag.kind == "value" and value not in flag.choices:
         guess = nearest(str(value), [str(c) for c in flag.choices])

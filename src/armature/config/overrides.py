@@ -30,6 +30,9 @@ def parse(words: Sequence[str], groups: Collection[str]) -> tuple[Override, ...]
 
 
 def _parse(word: str, groups: Collection[str]) -> Override:
+    if word.startswith("~"):
+        name = word.lstrip("~").partition("=")[0]
+        raise UserError(f"{word!r}: fields cannot be removed", expected="key=value", fix=f"set it to null: {name}=null")
     plain = word.lstrip("+")
     key, equals, value = plain.partition("=")
     if not equals or not key:
@@ -41,7 +44,5 @@ def _parse(word: str, groups: Collection[str]) -> Override:
         )
     if key in groups:
         return Override(key, value, word, f"{key}={value}")
-    if word.startswith("~"):
-        raise UserError(f"{word!r}: fields cannot be removed", expected="key=value", fix=f"set it to null: {key.lstrip('~')}=null")
     forced = "++" if is_open(key.split(".")) else ""
     return Override(key, value, word, f"{forced}{key}={value}")
