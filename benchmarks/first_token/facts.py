@@ -12,7 +12,12 @@ import psutil
 
 def hardware() -> dict[str, Any]:
     """Processor, cores and memory of this host. No name of it."""
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30), "kernel": platform.release()}
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "kernel": platform.release(),
+    }
 
 
 def versions() -> dict[str, str]:

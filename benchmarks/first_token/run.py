@@ -49,7 +49,9 @@ def main() -> int:
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record["summary"]))
-    print(f"added at p50: {record['summary']['added_ms_p50']['ours']:.2f} ms (stock listener: {record['summary']['added_ms_p50']['stock']:.2f} ms)")
+    print(
+        f"added at p50: {record['summary']['added_ms_p50']['ours']:.2f} ms (stock listener: {record['summary']['added_ms_p50']['stock']:.2f} ms)"
+    )
     print(f"record: {out.relative_to(HERE)}")
     return 0
 
@@ -149,7 +151,7 @@ def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
         "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports["stock"])],
     }
     with contextlib.ExitStack() as stack:
-        for arm, command in commands.items():
+        for command in commands.values():
             process = subprocess.Popen([sys.executable, *command], env=env, stdout=sys.stderr)
             stack.callback(end, process)
         for arm, path in (("engine", "/health"), ("ours", f"/v1/models/{MODEL}"), ("stock", f"/v1/models/{MODEL}")):

@@ -21,6 +21,7 @@ DYN_FILE_KV = "DYN_FILE_KV"  # the folder of the file discovery
 DYN_REQUEST_PLANE = "DYN_REQUEST_PLANE"  # tcp | nats
 DYN_EVENT_PLANE = "DYN_EVENT_PLANE"  # zmq | nats
 DYN_LOG = "DYN_LOG"  # the runtime's log level; `warn` unless the user set it, because `info` is a dozen lines a request
+DYN_NO_COLOUR = "DYN_SDK_DISABLE_ANSI_LOGGING"  # the runtime logs without colours
 DYN_SYSTEM_PORT = "DYN_SYSTEM_PORT"  # the port of a worker's /health, /live and /metrics
 DYN_SYSTEM_HOST = "DYN_SYSTEM_HOST"  # the address that this server binds
 DYN_TCP_RPC_HOST = "DYN_TCP_RPC_HOST"  # the address on which a worker takes requests (tcp plane)

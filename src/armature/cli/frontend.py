@@ -39,7 +39,9 @@ def parser() -> Parser:
         metavar="N",
         help="how often a request may move to another worker when its own dies (default: %(default)s)",
     )
-    p.add_argument("--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at the end (default: %(default)g)")
+    p.add_argument(
+        "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at the end (default: %(default)g)"
+    )
     add_plane_options(p)
     return p
 

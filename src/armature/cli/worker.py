@@ -36,7 +36,9 @@ def parser() -> Parser:
         metavar="NAME",
         help="namespace.component.endpoint under which it is found (default: %(default)s)",
     )
-    p.add_argument("--system-port", type=int, metavar="PORT", help="port of /health, /live and /metrics (default: $DYN_SYSTEM_PORT, else none)")
+    p.add_argument(
+        "--system-port", type=int, metavar="PORT", help="port of /health, /live and /metrics (default: $DYN_SYSTEM_PORT, else none)"
+    )
     p.add_argument("--system-host", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
     p.add_argument(
         "--egress",
@@ -46,7 +48,13 @@ def parser() -> Parser:
     )
     p.add_argument("--tool-call-parser", metavar="NAME", help="the frontend's parser for tool calls in the output")
     p.add_argument("--reasoning-parser", metavar="NAME", help="the frontend's parser for reasoning in the output")
-    p.add_argument("--drain-s", type=float, default=30.0, metavar="S", help="seconds for requests in flight to finish at the end (default: %(default)g)")
+    p.add_argument(
+        "--drain-s",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds for requests in flight to finish at the end (default: %(default)g)",
+    )
     add_plane_options(p)
     return p
 

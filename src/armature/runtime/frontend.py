@@ -97,7 +97,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
     require_free(options.host, options.port)
     prepare_environment(options, os.environ)
 
-    from dynamo.llm import EngineType, EntrypointArgs, FrontendRoute, RouterConfig, make_engine, run_input
+    from dynamo._core import EngineType, EntrypointArgs, FrontendRoute, RouterConfig, make_engine, run_input
 
     stop = Stop()
     stop.install()

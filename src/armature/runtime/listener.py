@@ -37,7 +37,7 @@ def held_by(port: int) -> str:
     """' by NAME (pid N)' for the process that listens on `port`; empty when the system does not tell."""
     try:
         for held in psutil.net_connections("tcp"):
-            if held.status == psutil.CONN_LISTEN and held.laddr.port == port and held.pid:
+            if held.status == psutil.CONN_LISTEN and held.pid and held.laddr and held.laddr.port == port:
                 return f" by {psutil.Process(held.pid).name()} (pid {held.pid})"
     except psutil.Error:
         pass
@@ -81,7 +81,9 @@ def _own_sockets(port: int) -> Iterator[socket.socket]:
             continue  # not a socket, or closed since the listing
         with sock:
             try:
-                ours = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == port
+                ours = (
+                    sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == port
+                )
             except OSError:
                 continue
             if ours:

@@ -9,19 +9,20 @@ import time
 
 from armature import env
 
-
-class _Utc(logging.Formatter):
-    converter = time.gmtime
+# The runtime's own level is info, a dozen lines per request. Its parts named here log at a level of their own, or warn
+# of what is ordinary with us: a model without images, and an endpoint that we had withdrawn before the end.
+RUNTIME_LEVELS = "warn,request_span=warn,mm_routing=error,dynamo_llm::local_model=error,dynamo_runtime::component::endpoint=error"
 
 
 def configure() -> None:
-    """Log to stderr, one line per record, and keep the runtime to warnings unless DYN_LOG says otherwise.
-
-    The runtime writes a dozen lines per request at its own default level, info.
-    """
-    os.environ.setdefault(env.DYN_LOG, "warn")
+    """Log to stderr, one line per record, and keep the runtime to warnings unless DYN_LOG says otherwise."""
+    os.environ.setdefault(env.DYN_LOG, RUNTIME_LEVELS)
+    if not sys.stderr.isatty():
+        os.environ.setdefault(env.DYN_NO_COLOUR, "1")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Utc("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    lines = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    lines.converter = time.gmtime  # as the runtime's lines
+    handler.setFormatter(lines)
     ours = logging.getLogger("armature")
     ours.handlers[:] = [handler]
     ours.propagate = False

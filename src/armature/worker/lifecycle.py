@@ -17,8 +17,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from armature import env
 from armature.runtime.egress import Egress
@@ -113,9 +114,9 @@ def _watch_engine(stop: Stop) -> None:
     )
 
 
-async def _until(stop: Stop, work: asyncio.Future[None] | object) -> None:
+async def _until(stop: Stop, work: Coroutine[Any, Any, None]) -> None:
     """Await `work`, but not beyond a request to stop."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    task = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

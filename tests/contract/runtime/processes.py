@@ -61,7 +61,12 @@ def call(port: int, path: str, body: dict[str, Any] | None = None, timeout_s: fl
     """GET, or POST of `body` as JSON. Status 0 when nobody answers."""
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
-        c.request("POST" if body is not None else "GET", path, json.dumps(body) if body is not None else None, {"content-type": "application/json"})
+        c.request(
+            "POST" if body is not None else "GET",
+            path,
+            json.dumps(body) if body is not None else None,
+            {"content-type": "application/json"},
+        )
         r = c.getresponse()
         return Answer(r.status, r.read().decode())
     except (ConnectionError, http.client.HTTPException):

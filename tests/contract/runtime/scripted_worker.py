@@ -9,8 +9,10 @@ The request's seed chooses what the engine does; see ScriptedEngine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -59,8 +61,6 @@ class ScriptedEngine:
         if s.seed == BREAK:
             raise RuntimeError("the script breaks")
         if s.seed == DIE:
-            import signal
-
             os.kill(os.getpid(), signal.SIGQUIT)
         aborted = self._aborted.setdefault(request.request_id, asyncio.Event())
         try:
@@ -74,10 +74,8 @@ class ScriptedEngine:
     async def _tokens(self, request: GenerateRequest, aborted: asyncio.Event) -> AsyncIterator[Chunk]:
         s, total = request.sampling, request.sampling.max_new_tokens or 5
         for i in range(total):
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(aborted.wait(), None if s.seed == SILENT else PACE_S)
-            except TimeoutError:
-                pass
             for index in range(s.n):
                 last = aborted.is_set() or i == total - 1
                 finish = Finish("cancelled") if aborted.is_set() else Finish("length") if last else None

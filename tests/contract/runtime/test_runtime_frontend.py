@@ -12,10 +12,24 @@ from conftest import Pair
 from processes import Host, Stream, call, chat, listeners, wait_for
 
 CHAT = "/v1/chat/completions"
-ROUTES = """
-/health /live /metrics /v1/models /v1/models/{*model_id} /v1/chat/completions /v1/completions /v1/responses /v1/embeddings
-/v1/rerank /v1/images/generations /v1/images/edits /v1/videos /v1/audio/speech /v1/classify /v1/pooling
-""".split()
+ROUTES = [
+    "/health",
+    "/live",
+    "/metrics",
+    "/v1/models",
+    "/v1/models/{*model_id}",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/rerank",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+    "/v1/audio/speech",
+    "/v1/classify",
+    "/v1/pooling",
+]
 
 
 def test_every_route_of_the_runtime_is_there(pair: Pair) -> None:
@@ -150,4 +164,3 @@ def _first_tokens(port: int, count: int) -> list[float]:
             assert first is not None
             times.append(first)
     return times
-

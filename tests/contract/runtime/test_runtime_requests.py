@@ -68,7 +68,13 @@ def test_ignore_eos_and_min_tokens(pair: Pair) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "arrives"),
-    [({}, None), ({"logprobs": False}, None), ({"logprobs": True}, 1), ({"logprobs": True, "top_logprobs": 3}, 3), ({"top_logprobs": 3}, None)],
+    [
+        ({}, None),
+        ({"logprobs": False}, None),
+        ({"logprobs": True}, 1),
+        ({"logprobs": True, "top_logprobs": 3}, 3),
+        ({"top_logprobs": 3}, None),
+    ],
 )
 def test_logprobs_of_a_chat(pair: Pair, asked: dict[str, Any], arrives: int | None) -> None:
     assert wire.read_request(sent_chat(pair, **asked)).logprobs == arrives

@@ -1,0 +1,135 @@
+"""The runtime's dicts: read and written."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from armature.runtime import wire
+
+
+def request(**sections: Any) -> dict[str, Any]:
+    return {"token_ids": [5, 6], **sections}
+
+
+def test_an_empty_request_asks_for_nothing_special() -> None:
+    nulls = {"stop_conditions": {"max_tokens": None, "stop": None}, "sampling_options": {"n": None, "guided_decoding": None}}
+    assert wire.read_request(request(**nulls)) == wire.TokenRequest(token_ids=[5, 6])
+
+
+def test_every_field_is_read() -> None:
+    read = wire.read_request(
+        request(
+            stop_conditions={"max_tokens": 9, "min_tokens": 2, "stop": ["a", "b"]},
+            sampling_options={
+                "n": 2,
+                "best_of": 2,
+                "temperature": 0.5,
+                "top_p": 0.9,
+                "top_k": 4,
+                "min_p": 0.1,
+                "frequency_penalty": 0.2,
+                "presence_penalty": 0.3,
+                "repetition_penalty": 1.1,
+                "seed": 7,
+            },
+            output_options={"logprobs": 0},
+            routing={"dp_rank": 1, "priority": 5},
+        )
+    )
+    assert read == wire.TokenRequest([5, 6], 9, 2, 0.5, 0.9, 4, 0.1, 0.2, 0.3, 1.1, 7, 2, ("a", "b"), (), False, None, 0, 1, 5)
+
+
+def test_end_tokens_stop_unless_ignored() -> None:
+    stops = {"stop_token_ids": [9], "stop_token_ids_visible": [8], "stop_token_ids_hidden": [2, 9]}
+    assert wire.read_request(request(stop_conditions=stops, eos_token_ids=[2, 3])).stop_token_ids == (9, 8, 2, 3)
+    ignoring = wire.read_request(request(stop_conditions={**stops, "ignore_eos": True}, eos_token_ids=[2, 3]))
+    assert ignoring.stop_token_ids == (9, 8) and ignoring.ignore_eos
+
+
+@pytest.mark.parametrize("pack", [list, lambda ids: struct.pack("<3i", *ids), lambda ids: memoryview(struct.pack("<3i", *ids))])
+def test_token_ids_as_list_or_bytes(pack: Any) -> None:
+    assert wire.read_token_ids(pack([1, 70_000, 3])) == [1, 70_000, 3]
+
+
+@pytest.mark.parametrize("empty", [None, [], b""])
+def test_an_empty_prompt_is_refused(empty: Any) -> None:
+    with pytest.raises(wire.Unsupported, match="prompt is empty"):
+        wire.read_token_ids(empty)
+
+
+@pytest.mark.parametrize(("section", "field"), [(s, f) for s, fields in wire.REFUSED.items() for f in fields])
+def test_what_is_not_done_is_refused_when_set(section: str, field: str) -> None:
+    asked = request(**{field: [1]}) if section == "" else request(**{section: {field: 1}})
+    with pytest.raises(wire.Unsupported):
+        wire.read_request(asked)
+    unset = request(**{field: None}) if section == "" else request(**{section: {field: None}})
+    wire.read_request(unset)
+
+
+def test_best_of_is_refused_unless_it_is_n() -> None:
+    with pytest.raises(wire.Unsupported, match="best_of"):
+        wire.read_request(request(sampling_options={"best_of": 2}))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "text"),
+    [
+        ({"json": {"type": "object"}}, "json_schema", '{"type": "object"}'),
+        ({"json": '{"type":"string"}'}, "json_schema", '{"type":"string"}'),
+        ({"regex": "é+"}, "regex", "é+"),
+        ({"grammar": 'root ::= "a"'}, "ebnf", 'root ::= "a"'),
+        ({"structural_tag": {"triggers": []}}, "structural_tag", '{"triggers": []}'),
+    ],
+)
+def test_guides(given: dict[str, Any], kind: str, text: str) -> None:
+    guide = wire.read_guide({"json": None, "regex": None, **given})
+    assert guide is not None and (guide.kind, guide.text) == (kind, text)
+
+
+def test_no_guide() -> None:
+    assert wire.read_guide(None) is None
+    assert wire.read_guide({"json": None, "backend": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"json": {}, "regex": "a"}, "json and regex"),
+        ({"regex": "a", "backend": "x"}, "--grammar-backend"),
+        ({"regex": "a", "whitespace_pattern": " "}, "guided_whitespace_pattern"),
+        ({"choice": []}, "no choice"),
+    ],
+)
+def test_wrong_guides_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(wire.Unsupported, match=says):
+        wire.read_guide(given)
+
+
+def test_chunks_hold_only_what_they_have() -> None:
+    assert wire.token_chunk(0, [1]) == {"token_ids": [1], "index": 0}
+    whole = wire.token_chunk(
+        1,
+        [2],
+        log_probs=[-1.0],
+        top_logprobs=[[wire.top_logprob(2, -1.0, 1)]],
+        finish_reason="stop",
+        stop_reason="x",
+        usage=wire.usage(3, 4, 1),
+    )
+    assert whole == {
+        "token_ids": [2],
+        "index": 1,
+        "log_probs": [-1.0],
+        "top_logprobs": [[{"rank": 1, "token_id": 2, "token": None, "logprob": -1.0}]],
+        "finish_reason": "stop",
+        "stop_reason": "x",
+        "completion_usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": 4,
+            "total_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 1},
+        },
+    }

@@ -1,0 +1,39 @@
+"""Roles are found by name, and the options of `armature worker` are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from armature import env
+from armature.cli.worker import read
+from armature.errors import UserError
+from armature.worker import roles
+
+
+def test_every_role_has_what_the_life_cycle_needs() -> None:
+    assert "aggregated" in roles.names() and "base" not in roles.names()
+    for name in roles.names():
+        module = roles.load(name)
+        assert module.SUMMARY and callable(module.open_role)
+
+
+def test_a_wrong_role_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'aggregated'"):
+        roles.load("agregated")
+
+
+def test_own_options_are_read_and_the_rest_goes_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(env.DYN_SYSTEM_PORT, raising=False)
+    words = "aggregated --model-path /m/tiny --egress pull --device cpu --max-total-tokens 8192 --drain-s 3 --enable-metrics"
+    settings, options, role = read(words.split())
+    assert role == "aggregated" and settings.model_path == Path("/m/tiny") and settings.model_name == "tiny"
+    assert settings.engine_args == ("--device", "cpu", "--max-total-tokens", "8192", "--enable-metrics")
+    assert (options.egress, options.drain_s, options.system_port) == ("pull", 3.0, None)
+
+
+def test_the_system_port_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(env.DYN_SYSTEM_PORT, "2345")
+    assert read(["aggregated", "--model-path", "/m"])[1].system_port == 2345
+    assert read(["aggregated", "--model-path", "/m", "--system-port", "99"])[1].system_port == 99
