@@ -49,9 +49,8 @@ def main() -> int:
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record["summary"]))
-    print(
-        f"added at p50: {record['summary']['added_ms_p50']['ours']:.2f} ms (stock listener: {record['summary']['added_ms_p50']['stock']:.2f} ms)"
-    )
+    added = record["summary"]["added_ms_p50"]
+    print(f"added at p50: {added['ours']:.2f} ms (stock listener: {added['stock']:.2f} ms)")
     print(f"record: {out.relative_to(HERE)}")
     return 0
 

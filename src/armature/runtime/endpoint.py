@@ -45,8 +45,15 @@ class Served:
         return self._task
 
     async def register(self, card: ModelCard) -> None:
-        """Let frontends find the model here."""
-        await register_model(self._endpoint, card)
+        """Let frontends find the model here. Raises a UserError when the runtime cannot use the model's folder."""
+        try:
+            await register_model(self._endpoint, card)
+        except Exception as e:
+            raise UserError(
+                f"the model cannot be registered from {card.path}: {e}",
+                where="--model-path",
+                expected="a folder with config.json, tokenizer.json and a chat template",
+            ) from e
         self._registered = True
 
     async def withdraw(self) -> None:

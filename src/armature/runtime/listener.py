@@ -14,6 +14,8 @@ from armature.errors import UserError
 
 def require_free(host: str, port: int, option: str = "--http-port") -> None:
     """Raise a UserError that names the port, and its holder when the system tells, if nothing can listen there."""
+    if not 0 < port < 2**16:
+        raise UserError(f"{port} is no port to listen on", where=option, expected="1 to 65535")
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as e:

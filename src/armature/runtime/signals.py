@@ -16,12 +16,13 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Stop:
     """The one place that says whether this process should end, and why.
 
+    broken: set when the end was asked for because something failed; then there is nothing to wait for.
     on_force: what a second signal does before the process ends at once, with 128 + the signal's number.
     """
 
     def __init__(self, on_force: Callable[[], None] | None = None) -> None:
         self.reason: str | None = None
-        self.failed = False
+        self.broken = asyncio.Event()
         self.on_force = on_force
         self._asked = asyncio.Event()
 
@@ -32,10 +33,12 @@ class Stop:
             loop.add_signal_handler(number, self._on_signal, number)
 
     def request(self, reason: str, *, failed: bool = False) -> None:
-        """Ask for the end. The first reason stays; `failed` says that the process must not end with 0."""
-        if not self._asked.is_set():
-            self.reason, self.failed = reason, failed
-            self._asked.set()
+        """Ask for the end. `failed` says that the process must not end with 0; the first such reason stays, else the first."""
+        if self.reason is None or (failed and not self.broken.is_set()):
+            self.reason = reason
+        if failed:
+            self.broken.set()
+        self._asked.set()
 
     @property
     def requested(self) -> bool:

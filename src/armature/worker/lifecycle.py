@@ -17,9 +17,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from armature import env
 from armature.runtime.egress import Egress
@@ -32,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # New requests that were routed before the frontend heard of the withdrawal still arrive within this time.
 ROUTING_LAG_S = 0.3
+# What the runtime gets to close its own tasks.
+CLOSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,35 @@ def prepare_environment(options: ServeOptions) -> None:
 
 
 async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
-    """Live as a worker; returns the exit code. Raises what opening the role, the canary or the planes raise."""
+    """Live as a worker; returns the exit code. Raises what opening the role and joining the planes raise."""
     role = open_role()
     stop = Stop(on_force=role.close)
     try:
-        stop.install()
-        await _until(stop, role.canary())
-        # SGLang handles SIGTERM and SIGQUIT itself from its first request on; here they mean what this module says.
-        stop.install()
-        _watch_engine(stop)
+        _take_signals(stop)
+        await _check(role, stop)
+        # SGLang takes SIGTERM and SIGQUIT over with its first request; here they mean what this module says.
+        _take_signals(stop)
         if not stop.requested:
             await _serve(role, options, stop)
     finally:
         role.close()
-    if stop.failed:
+    if stop.broken.is_set():
         logger.error("worker ended: %s", stop.reason)
         return 1
     logger.info("worker ended: %s", stop.reason)
     return 0
+
+
+async def _check(role: Role, stop: Stop) -> None:
+    """The canary, given up on a signal."""
+    canary = asyncio.create_task(role.canary())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({canary, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not canary.done():
+        canary.cancel()
+    elif error := canary.exception():
+        stop.request(f"the engine did not make its first token: {str(error) or type(error).__name__}", failed=True)
 
 
 async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
@@ -85,43 +97,43 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     card = role.card
     served = Served(runtime, options.endpoint, role.stream, options.egress, {"model": card.name})
     serving = served.start()
-    serving.add_done_callback(lambda task: _on_serving_end(task, stop))
-    await served.register(card)
-    runtime.set_health_status(True)
-    logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
 
-    await stop.wait()
+    def ended_by_itself(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        stop.request(f"the runtime stopped serving: {error or 'no reason given'}", failed=True)
 
-    runtime.set_health_status(False)
-    await served.withdraw()
-    if not stop.failed:
-        await asyncio.sleep(ROUTING_LAG_S)
-        if not await served.in_flight.drained(options.drain_s):
-            logger.warning("%d requests did not finish within %g s; ending without them", served.in_flight.count, options.drain_s)
-    runtime.shutdown()
-    await asyncio.wait({serving}, timeout=1.0)
-
-
-def _on_serving_end(task: asyncio.Task[None], stop: Stop) -> None:
-    error = None if task.cancelled() else task.exception()
-    stop.request(f"the runtime stopped serving: {error or 'no reason given'}", failed=True)
-
-
-def _watch_engine(stop: Stop) -> None:
-    """SGLang's processes tell of their death by SIGQUIT to this one."""
-    asyncio.get_running_loop().add_signal_handler(
-        signal.SIGQUIT, lambda: stop.request("a process of the engine died (its last lines are above)", failed=True)
-    )
-
-
-async def _until(stop: Stop, work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`, but not beyond a request to stop."""
-    task = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
+    serving.add_done_callback(ended_by_itself)
     try:
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
+        await served.register(card)
+        runtime.set_health_status(True)
+        logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
+        await stop.wait()
+        runtime.set_health_status(False)
+        await served.withdraw()
+        await _drain(served, options.drain_s, stop)
     finally:
-        task.cancel()
-        stopping.cancel()
+        serving.remove_done_callback(ended_by_itself)
+        runtime.shutdown()
+        await asyncio.wait({serving}, timeout=CLOSE_S)
+
+
+async def _drain(served: Served, drain_s: float, stop: Stop) -> None:
+    """Wait for what is in flight, at most `drain_s` seconds, and not at all once the engine is dead."""
+
+    async def finished() -> None:
+        await asyncio.sleep(ROUTING_LAG_S)
+        if not await served.in_flight.drained(drain_s):
+            logger.warning("%d requests did not finish within %g s; ending without them", served.in_flight.count, drain_s)
+
+    drained, broken = asyncio.create_task(finished()), asyncio.create_task(stop.broken.wait())
+    await asyncio.wait({drained, broken}, return_when=asyncio.FIRST_COMPLETED)
+    drained.cancel()
+    broken.cancel()
+
+
+def _take_signals(stop: Stop) -> None:
+    """Stop signals, and SIGQUIT: by it SGLang's processes tell this one of their death."""
+    stop.install()
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGQUIT, lambda: stop.request("a process of the engine died; its own last lines are above", failed=True)
+    )

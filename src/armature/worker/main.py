@@ -41,7 +41,7 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
     check_name(options.endpoint)
     check_parsers(settings.tool_call_parser, settings.reasoning_parser)
     if options.system_port is not None:
-        if not 0 <= options.system_port <= MAX_SYSTEM_PORT:
+        if options.system_port > MAX_SYSTEM_PORT:
             raise UserError(
                 f"the runtime cannot serve /health on port {options.system_port}",
                 where="--system-port",

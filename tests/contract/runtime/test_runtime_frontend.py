@@ -164,3 +164,22 @@ def _first_tokens(port: int, count: int) -> list[float]:
             assert first is not None
             times.append(first)
     return times
+
+
+def test_an_idle_kept_connection_does_not_hold_up_the_end(fresh: Host) -> None:
+    frontend = fresh.frontend()
+    with socket.create_connection(("127.0.0.1", frontend.port)) as s:
+        s.sendall(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        frontend.signal()
+        assert frontend.ended() == 0
+        assert time.monotonic() - began < 3
+
+
+def test_without_a_worker_the_frontend_is_up_and_serves_no_model(fresh: Host) -> None:
+    frontend = fresh.frontend()
+    assert call(frontend.port, "/live").status == 200
+    assert call(frontend.port, "/health").status == 200
+    assert call(frontend.port, "/v1/models").json["data"] == []
+    assert call(frontend.port, CHAT, chat()).status == 404

@@ -113,6 +113,27 @@ def test_wrong_options_are_named(fresh: Host, argv: list[str], says: str) -> Non
     assert says in worker.text()
 
 
+def test_engine_that_dies_while_draining_ends_the_drain(fresh: Host) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker()
+    fresh.routable(frontend)
+    stream = Stream(frontend.port, seed=SILENT)
+    wait_for(lambda: worker.events("request"), "it arrived")
+    worker.signal()
+    wait_for(lambda: call(worker.port, "/health").status == 503, "it drains")
+    worker.signal(signal.SIGQUIT)
+    assert worker.ended(4) == 1
+    assert "a process of the engine died" in worker.text()
+    stream.cut()
+
+
+def test_a_folder_without_a_model_is_named(fresh: Host) -> None:
+    (fresh.folder / "empty").mkdir()
+    worker = fresh.worker("--model-path", str(fresh.folder / "empty"), wait=False)
+    assert worker.ended() != 0
+    assert "the model cannot be registered from" in worker.text() and "--model-path" in worker.text()
+    assert worker.events("shutdown")
+
+
 def test_system_port_in_use_is_named(fresh: Host) -> None:
     first = fresh.worker()
     second = fresh.worker("--system-port", str(first.port), wait=False)
