@@ -10,6 +10,10 @@ from armature.graph.node import Node, TaskSpec
 from armature.graph.rules.common import armature_argv, model_folder
 
 
+# The modules whose code decides what a built model's files hold.
+_MAKERS = ("armature.models.make", "armature.models.tokenizer", "armature.models.weights")
+
+
 def model_task(deployment: Deployment, source: ModelSource) -> Node | None:
     """The task, or None when the model is a folder that the user has."""
     folder = model_folder(source)
@@ -20,7 +24,7 @@ def model_task(deployment: Deployment, source: ModelSource) -> Node | None:
                 kind="task",
                 label=f"build {deployment.model.served_name}",
                 argv=armature_argv("models", "make", "--spec", json.dumps(spec, sort_keys=True), "--out", folder),
-                task=TaskSpec(outputs=(f"{folder}/config.json",), params=spec, code=("armature.models.make", "armature.models.tokenizer")),
+                task=TaskSpec(outputs=(f"{folder}/config.json",), params=spec, code=_MAKERS),
             )
         case HubModel(repo=repo, revision=revision):
             return Node(

@@ -1,0 +1,52 @@
+"""From SGLang's output dicts to `Chunk`. Pure functions, and nothing else in the project reads those dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from armature.engine.types import Chunk, Finish, RequestRefused, TopLogprob, Usage
+
+
+def chunk(out: dict[str, Any], index: int, logprobs: int | None) -> Chunk:
+    """One incremental output of SGLang as a chunk of output `index`.
+
+    logprobs: what the request asked for, see `GenerateRequest`.
+    Raises RequestRefused when SGLang ended the request because of what was asked.
+    """
+    meta = out["meta_info"]
+    finish = meta["finish_reason"]
+    ids = out["output_ids"]
+    if finish is None and logprobs is None:  # nearly every chunk
+        return Chunk(index, ids)
+    return Chunk(
+        index,
+        ids,
+        logprobs=None if logprobs is None else [entry[0] for entry in meta["output_token_logprobs"]],
+        top_logprobs=_top_logprobs(meta) if logprobs else None,
+        finish=None if finish is None else _finish(finish),
+        usage=None if finish is None else Usage(meta["prompt_tokens"], meta["completion_tokens"], meta["cached_tokens"]),
+    )
+
+
+def _top_logprobs(meta: dict[str, Any]) -> list[list[TopLogprob]]:
+    """SGLang gives (logprob, token id, text) per candidate, most likely first."""
+    return [
+        [TopLogprob(token_id, logprob, rank) for rank, (logprob, token_id, *_) in enumerate(position or (), 1)]
+        for position in meta["output_top_logprobs"]
+    ]
+
+
+def _finish(reason: dict[str, Any]) -> Finish:
+    """SGLang's finish reason: {"type": stop | length | abort, "matched": ..., "message": ..., "status_code": ...}."""
+    kind = reason["type"]
+    if kind == "stop":
+        return Finish("stop", matched=reason.get("matched"))
+    if kind == "length":
+        return Finish("length")
+    status = reason.get("status_code")
+    message = reason.get("message") or "the engine gave no reason"
+    if status == 400:
+        raise RequestRefused(message)
+    if status is None:  # asked for by abort()
+        return Finish("cancelled", message=message)
+    return Finish("error", message=message)

@@ -1,0 +1,41 @@
+"""What SGLang 0.5.21 needs to run on a host without a GPU. No file of an installed package is edited.
+
+SGLang has CPU code paths (SGLANG_USE_CPU_ENGINE=1), but they lean on a compiled kernel package that has no generic CPU
+build, and a few modules assume CUDA. The stand-ins, each with its reason beside it:
+
+    site/sgl_kernel/        the kernel package's names that CPU paths import, in plain torch
+    patches.torchvision     torchvision's wheel is a CUDA build: its operators' schemas are declared so that it imports
+    patches.torch_*         queries and events that torch's CPU build lacks
+    patches.sglang_*        SGLang modules that assume pinned memory, local experts only, or a CUDA graph
+
+They are active in a process when SGLANG_USE_CPU_ENGINE=1 is set and `site/` is on its import path: `activate()` does
+both for this process and, through the environment, for every process that it spawns (`site/sitecustomize.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from armature import env
+
+SITE = Path(__file__).absolute().parent / "site"
+
+
+def activate() -> None:
+    """Turn the stand-ins on, here and in all processes started from here. Safe to call twice."""
+    os.environ[env.SGLANG_CPU] = "1"
+    folders = [f for f in os.environ.get("PYTHONPATH", "").split(os.pathsep) if f]
+    if str(SITE) not in folders:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(SITE), *folders])
+    if str(SITE) not in sys.path:
+        sys.path.insert(0, str(SITE))
+    from armature.engine.cpu import hooks
+
+    hooks.install()
+
+
+def is_active() -> bool:
+    """Whether this process runs with the stand-ins."""
+    return os.environ.get(env.SGLANG_CPU) == "1" and str(SITE) in sys.path

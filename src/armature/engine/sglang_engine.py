@@ -1,0 +1,198 @@
+"""SGLang in this process: its scheduler runs beside it, its tokenizer manager on the caller's event loop.
+
+The way of a token: scheduler process -> one ZMQ socket -> tokenizer manager -> `Chunk`. SGLang's detokenizer process is
+left out, because nobody here wants text: the frontend detokenizes. The scheduler keeps its tokenizer, which stop strings
+and grammars need (docs/decisions/0003-token-path.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from armature.engine import arguments
+from armature.engine.chunks import chunk as to_chunk
+from armature.engine.sampling import sampling_params
+from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RequestRefused
+
+HEALTH_TIMEOUT_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def start(model_path: str | Path, words: Sequence[str] = ()) -> SGLangEngine:
+    """Start an engine from native flags and return it when its scheduler has loaded the model.
+
+    Call it inside the event loop that will use it: SGLang's sockets belong to the loop that they were made in.
+    Raises UserError for wrong flags, RuntimeError when the engine does not come up (its own log says why).
+    """
+    began = time.monotonic()
+    server_args = arguments.parse(words, model_path=str(model_path))
+    engine = _without_detokenizer()(server_args=server_args)
+    return SGLangEngine(engine, load_seconds=time.monotonic() - began)
+
+
+def _without_detokenizer() -> Any:
+    """SGLang's Engine class with the scheduler's tokens going straight to the tokenizer manager."""
+    from sglang.srt.entrypoints.engine import Engine
+
+    class TokenEngine(Engine):
+        @classmethod
+        def _launch_scheduler_processes(cls, server_args: Any, port_args: Any, *args: Any, **kwargs: Any) -> Any:
+            # The manager understands both kinds of output: BatchTokenIDOutput is what the detokenizer would have received.
+            with contextlib.suppress(OSError):
+                os.unlink(port_args.detokenizer_ipc_name.removeprefix("ipc://"))
+            port_args.detokenizer_ipc_name = port_args.tokenizer_ipc_name
+            return super()._launch_scheduler_processes(server_args, port_args, *args, **kwargs)
+
+        @classmethod
+        def _launch_detokenizer_subprocesses(cls, *_args: Any, **_kwargs: Any) -> tuple[list[Any], list[str]]:
+            return [], []
+
+    return TokenEngine
+
+
+class SGLangEngine:
+    """An engine that generates. See `engine.types.Engine`."""
+
+    def __init__(self, engine: Any, load_seconds: float) -> None:
+        self._engine = engine
+        self._manager = engine.tokenizer_manager
+        self._outputs: dict[str, int] = {}  # requests with n > 1 -> n: each output has a request of its own in SGLang
+        self._resolved: dict[str, Any] = engine.server_args.resolved_dict()
+        self._max_running: int | None = self._resolved.get("max_running_requests")
+        self._load_seconds = load_seconds
+        self._ended = False
+
+    @property
+    def info(self) -> EngineInfo:
+        """Figures of the engine as it runs. max_running_requests is known for certain once `healthy` has answered."""
+        from sglang.srt.entrypoints.engine import get_parallel
+
+        scheduler = self._engine._scheduler_init_result.scheduler_infos[0]
+        tokens, block = scheduler["max_total_num_tokens"], self._resolved["page_size"] or 1
+        return EngineInfo(
+            context_length=self._manager.model_config.context_len,
+            block_size=block,
+            total_kv_blocks=tokens // block,
+            max_running_requests=self._max_running or tokens,
+            max_prefill_tokens=self._resolved["max_prefill_tokens"],
+            dp_size=get_parallel().dp_size,
+            load_seconds=self._load_seconds,
+        )
+
+    def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """Chunks of all outputs as they come. See `engine.types.Engine.generate`."""
+        return self._one(request, request.request_id, 0) if request.sampling.n == 1 else self._many(request)
+
+    def abort(self, request_id: str) -> None:
+        """See `engine.types.Engine.abort`."""
+        for output in range(self._outputs.get(request_id, 0)):
+            self._manager.abort_request(rid=_output_id(request_id, output))
+        if request_id not in self._outputs:
+            self._manager.abort_request(rid=request_id)
+
+    async def healthy(self) -> bool:
+        """Whether every scheduler answers within HEALTH_TIMEOUT_S."""
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                states = await self._manager.get_internal_state()
+        except TimeoutError:
+            return False
+        running = states[0].get("effective_max_running_requests_per_dp") if states else None
+        self._max_running = running or self._max_running
+        return bool(states)
+
+    async def running(self) -> tuple[int, int]:
+        """(requests running, requests waiting) in all schedulers, by their own last report."""
+        loads = await self._manager.get_loads()
+        return sum(load.num_running_reqs for load in loads), sum(load.num_waiting_reqs for load in loads)
+
+    def shutdown(self) -> None:
+        """End SGLang's processes and remove what they left behind."""
+        if self._ended:
+            return
+        self._ended = True
+        for task in self._manager.asyncio_tasks:
+            task.cancel()
+        try:
+            self._engine.shutdown()
+        finally:
+            self._remove_files()
+
+    async def _one(self, request: GenerateRequest, request_id: str, output: int) -> AsyncIterator[Chunk]:
+        from sglang.srt.managers.io_struct import GenerateReqInput
+
+        logprobs = request.logprobs
+        native = GenerateReqInput(
+            input_ids=request.token_ids,
+            sampling_params=sampling_params(request.sampling, output),
+            return_logprob=logprobs is not None,
+            top_logprobs_num=logprobs or 0,
+            stream=True,
+            rid=request_id,
+            routed_dp_rank=request.dp_rank,
+            priority=request.priority,
+        )
+        # Closing SGLang's generator, on whatever way out, aborts what its scheduler still works on.
+        async with aclosing(self._manager.generate_request(native, None)) as outs:
+            try:
+                async for out in outs:
+                    yield to_chunk(out, output, logprobs)
+            except ValueError as e:  # SGLang's word for a request that cannot be served
+                raise e if isinstance(e, RequestRefused) else RequestRefused(str(e)) from None
+
+    async def _many(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """n outputs: one task for each, not one for each chunk as SGLang's own merging does."""
+        n = request.sampling.n
+        merged: asyncio.Queue[Chunk | BaseException | None] = asyncio.Queue()
+
+        async def pump(output: int) -> None:
+            try:
+                async with aclosing(self._one(request, _output_id(request.request_id, output), output)) as chunks:  # type: ignore[type-var]
+                    async for chunk in chunks:
+                        merged.put_nowait(chunk)
+            except Exception as e:
+                merged.put_nowait(e)
+            else:
+                merged.put_nowait(None)
+
+        self._outputs[request.request_id] = n
+        tasks = [asyncio.create_task(pump(output)) for output in range(n)]
+        try:
+            while n:
+                item = await merged.get()
+                if isinstance(item, BaseException):
+                    raise item
+                if item is None:
+                    n -= 1
+                else:
+                    yield item
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            del self._outputs[request.request_id]
+
+    def _remove_files(self) -> None:
+        """SGLang makes its sockets' files with tempfile and a load report under /dev/shm, and removes neither."""
+        from sglang.srt.managers.load_snapshot import shm_path_for
+
+        ports = self._engine.port_args
+        names = [value for name in dir(ports) if name.endswith("_ipc_name") and isinstance(value := getattr(ports, name), str)]
+        for name in names:
+            for path in (name.removeprefix("ipc://"), shm_path_for(name)):
+                if path.startswith("/"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(path)
+
+
+def _output_id(request_id: str, output: int) -> str:
+    return f"{request_id}-{output}"
