@@ -1,0 +1,83 @@
+"""Following a node's log file: bytes become lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+_LONGEST = 64 * 1024  # a longer line is cut in pieces
+
+
+class LineCutter:
+    """Bytes in, lines out: whatever the bytes are, without colours and other control sequences."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are complete with `data`."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST:
+            lines.append(self._rest)
+            self._rest = b""
+        return [_text(line) for line in lines]
+
+    def end(self) -> list[str]:
+        """What is left when nothing more comes: at most one line."""
+        rest, self._rest = self._rest, b""
+        return [_text(rest)] if rest else []
+
+    @property
+    def partial(self) -> str:
+        """The line that has not ended yet."""
+        return _text(self._rest)
+
+
+class NodeLog:
+    """What a node has written so far. `on_line` is called with each line; `last` keeps the newest ones."""
+
+    def __init__(self, path: Path, on_line: Callable[[str], object], keep: int = 15) -> None:
+        self._fd = os.open(path, os.O_RDONLY)
+        self._on_line = on_line
+        self._cutter = LineCutter()
+        self._wanted: dict[re.Pattern[str], bool] = {}
+        self.last: deque[str] = deque(maxlen=keep)
+
+    def read(self) -> None:
+        """Take in what was written since the last call."""
+        while data := os.read(self._fd, 1 << 18):
+            self._take(self._cutter.feed(data))
+
+    def watch(self, pattern: re.Pattern[str]) -> None:
+        """From now on, notice lines in which `pattern` is found."""
+        self._wanted[pattern] = False
+
+    def seen(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a line, or the one being written, matches a pattern that is watched."""
+        return self._wanted.get(pattern, False) or bool(pattern.search(self._cutter.partial))
+
+    def close(self) -> None:
+        """Take in the rest and let go of the file."""
+        if self._fd >= 0:
+            self.read()
+            self._take(self._cutter.end())
+            os.close(self._fd)
+            self._fd = -1
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines:
+            for pattern in [p for p, found in self._wanted.items() if not found and p.search(line)]:
+                self._wanted[pattern] = True
+            self.last.append(line)
+            self._on_line(line)
+
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def _text(line: bytes) -> str:
+    shown = line.rstrip(b"\r").rpartition(b"\r")[2]  # a progress bar overwrites its line: its last state counts
+    return _CONTROL.sub("", shown.decode("utf-8", "replace"))

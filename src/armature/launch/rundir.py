@@ -1,0 +1,99 @@
+"""The run directory: what a run was, what happened in it, and what its nodes said.
+
+plan.json      the plan
+events.jsonl   one JSON object a line: t (seconds since 1970), elapsed_s, node (null: the run), event, detail, and
+               what belongs to the event (url, model, pid, exit_code)
+logs/NODE.log  what a node wrote, byte for byte; the node writes it itself, so that it is complete after any death
+logs/all.log   the lines of all nodes, prefixed with their names, as UTF-8
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from armature.errors import UserError
+from armature.graph.plan import Plan
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    event: of a node: waiting, starting, ready, skipped, exited, failed, stopping, stopped; of the run: serving, ended.
+    t: seconds since 1970. elapsed_s: since the run began. node: None for the run as a whole.
+    """
+
+    t: float
+    elapsed_s: float
+    node: str | None
+    event: str
+    detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        shown = {
+            "t": round(self.t, 3),
+            "elapsed_s": round(self.elapsed_s, 3),
+            "node": self.node,
+            "event": self.event,
+            "detail": self.detail,
+        }
+        return json.dumps({**shown, **self.facts})
+
+
+class RunDir:
+    """The directory of one run, made by `create`. What is written is in the kernel at once: a killed launcher loses nothing."""
+
+    def __init__(self, root: Path, width: int) -> None:
+        self.root = root
+        self.logs = root / "logs"
+        self._width = width
+        self._events = os.open(root / "events.jsonl", _FRESH, 0o644)
+        self._all = os.open(self.logs / "all.log", _FRESH, 0o644)
+        self._begun = time.monotonic()
+
+    @classmethod
+    def create(cls, plan: Plan) -> RunDir:
+        """Make the run's directories and write its plan; what an earlier run left there is replaced.
+
+        Raises UserError when that cannot be done.
+        """
+        for folder in (plan.run_dir / "logs", plan.tmp_dir):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as e:
+                raise UserError(
+                    f"the run's directory {folder} cannot be made: {e.strerror}", fix="choose a folder that you may write to"
+                ) from e
+        plan.tmp_dir.chmod(0o700)  # sockets lie here
+        (plan.run_dir / "plan.json").write_text(plan.model_dump_json(indent=2) + "\n")
+        return cls(plan.run_dir, max((len(n.name) for n in plan.nodes), default=0))
+
+    def open_log(self, node: str) -> int:
+        """A file descriptor to which `node` appends its output."""
+        return os.open(self.logs / f"{node}.log", _FRESH, 0o644)
+
+    def record(self, node: str | None, event: str, detail: str = "", **facts: Any) -> Event:
+        """Write an event down, as of now."""
+        made = Event(time.time(), time.monotonic() - self._begun, node, event, detail, facts)
+        os.write(self._events, made.as_json().encode() + b"\n")
+        return made
+
+    def add_line(self, node: str, line: str) -> str:
+        """Add a line to the merged log; returns it as it stands there."""
+        merged = f"{node:{self._width}} | {line}"
+        os.write(self._all, merged.encode("utf-8", "replace") + b"\n")
+        return merged
+
+    def close(self) -> None:
+        os.close(self._events)
+        os.close(self._all)
+
+
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
