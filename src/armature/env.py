@@ -13,6 +13,7 @@ BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder t
 LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own processes log
 
 # Set by Armature for SGLang.
+OMP_THREADS = "OMP_NUM_THREADS"  # threads of torch's kernels; half of the cores unless the user says otherwise
 SGLANG_CPU = "SGLANG_USE_CPU_ENGINE"  # SGLang takes its CPU paths; also turns our stand-ins on
 
 # Set by Armature for the Dynamo runtime.

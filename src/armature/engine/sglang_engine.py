@@ -8,6 +8,7 @@ and grammars need (docs/decisions/0003-token-path.md).
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import os
@@ -17,12 +18,15 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from armature.engine import arguments
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.sampling import sampling_params
 from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RequestRefused
 
 HEALTH_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +127,7 @@ class SGLangEngine:
         for task in self._manager.asyncio_tasks:
             task.cancel()
         try:
-            self._engine.shutdown()
+            _end_processes(self._engine)
         finally:
             self._remove_files()
 
@@ -186,12 +190,31 @@ class SGLangEngine:
         from sglang.srt.managers.load_snapshot import shm_path_for
 
         ports = self._engine.port_args
-        names = [value for name in dir(ports) if name.endswith("_ipc_name") and isinstance(value := getattr(ports, name), str)]
-        for name in names:
-            for path in (name.removeprefix("ipc://"), shm_path_for(name)):
-                if path.startswith("/"):
-                    with contextlib.suppress(OSError):
-                        os.unlink(path)
+        sockets = [value for name in dir(ports) if name.endswith("_ipc_name") and isinstance(value := getattr(ports, name), str)]
+        for path in (shm_path_for(ports.instance_id), *(s.removeprefix("ipc://") for s in sockets if s.startswith("ipc://"))):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _end_processes(engine: Any) -> None:
+    """End the engine's processes, and only those.
+
+    SGLang's own shutdown kills every child of this process, Python's resource tracker among them, and the semaphores
+    that the tracker knows of would stay under /dev/shm.
+    """
+    atexit.unregister(engine.shutdown)
+    if engine.tokenizer_manager._subprocess_watchdog is not None:
+        engine.tokenizer_manager._subprocess_watchdog.stop()
+    if engine.send_to_rpc is not None:
+        engine.send_to_rpc.close(linger=0)
+    roots = [psutil.Process(pid) for pid in engine._scheduler_init_result.all_child_pids if psutil.pid_exists(pid)]
+    doomed = [p for root in roots for p in (*root.children(recursive=True), root)]
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(doomed, timeout=END_TIMEOUT_S)
+    if alive:
+        logger.error("processes of the engine did not end: %s", ", ".join(str(p.pid) for p in alive))
 
 
 def _output_id(request_id: str, output: int) -> str:

@@ -26,6 +26,9 @@ SITE = Path(__file__).absolute().parent / "site"
 def activate() -> None:
     """Turn the stand-ins on, here and in all processes started from here. Safe to call twice."""
     os.environ[env.SGLANG_CPU] = "1"
+    # The frontend and the tokenizer manager need cores, too: OpenMP threads on every core wait by spinning, and on a
+    # small host a worker then serves a seventh of the tokens.
+    os.environ.setdefault(env.OMP_THREADS, str(max(1, (os.cpu_count() or 1) // 2)))
     folders = [f for f in os.environ.get("PYTHONPATH", "").split(os.pathsep) if f]
     if str(SITE) not in folders:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(SITE), *folders])
