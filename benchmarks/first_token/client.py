@@ -49,23 +49,18 @@ class Connection:
         await self.writer.wait_closed()
 
 
-async def first_text(connection: Connection, model: str, prompt: str, max_tokens: int) -> tuple[float, str]:
-    """(seconds from sending to the first event with text, the whole text) of one streamed completion."""
+async def first_text(connection: Connection, model: str, prompt: str, max_tokens: int) -> float | None:
+    """Seconds from sending a streamed completion to its first event with text; None when it has no text."""
     body = {"model": model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "ignore_eos": True, "stream": True}
-    first, text, rest = None, "", b""
+    first, rest = None, b""
     began = time.perf_counter()
     async for piece in connection.post("/v1/completions", body):
         now = time.perf_counter()
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            if line.startswith(b"data: {"):
-                new = json.loads(line[6:])["choices"][0]["text"]
-                if new and first is None:
-                    first = now - began
-                text += new
-    if first is None:
-        raise RuntimeError("a completion without text")
-    return first, text
+            if first is None and line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["text"]:
+                first = now - began
+    return first
 
 
 async def engine_chunks(connection: Connection, token_ids: list[int], max_tokens: int) -> list[tuple[float, list[int]]]:

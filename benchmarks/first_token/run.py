@@ -77,8 +77,10 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
         times: dict[str, list[float]] = {arm: [] for arm in ARMS}
         for i in range(a.warmup + a.samples):
             for arm in rng.sample(ARMS, len(ARMS)):
-                prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
-                seconds = await one(arm, connections[arm], tokenizer, prompt)
+                seconds = None
+                while seconds is None:  # random weights: now and then a prompt is answered without text
+                    prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
+                    seconds = await one(arm, connections[arm], tokenizer, prompt)
                 if i >= a.warmup:
                     times[arm].append(round(seconds * 1e3, 4))
         for connection in connections.values():
@@ -102,17 +104,17 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str) -> float:
-    """Seconds to the first text of one request."""
+async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str) -> float | None:
+    """Seconds to the first text of one request; None when it has no text."""
     if arm != "engine":
-        return (await first_text(connection, MODEL, prompt, MAX_TOKENS))[0]
+        return await first_text(connection, MODEL, prompt, MAX_TOKENS)
     ids: list[int] = []
     for seconds, new in await engine_chunks(connection, tokenizer.encode(prompt).ids, MAX_TOKENS):
         ids += new
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if text and not text.endswith("\ufffd"):
             return seconds
-    return seconds
+    return None
 
 
 def summary(times: dict[str, list[float]]) -> dict[str, Any]:

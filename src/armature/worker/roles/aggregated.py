@@ -56,6 +56,8 @@ class Aggregated:
 
     async def canary(self) -> None:
         """One token on every data-parallel rank. Raises RuntimeError when one does not come."""
+        if not await self.engine.healthy():
+            raise RuntimeError("its scheduler does not answer")
         ranks = range(self.engine.info.dp_size)
         await asyncio.gather(*(self._one_token(rank if len(ranks) > 1 else None) for rank in ranks))
 
