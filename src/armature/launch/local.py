@@ -1,0 +1,133 @@
+"""The launcher of plans on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from armature.graph.plan import Plan
+from armature.launch import tree
+from armature.launch.preflight import check
+from armature.launch.process import signal_name
+from armature.launch.rundir import RunDir
+from armature.launch.show import PlainShow, Show
+from armature.launch.supervise import Supervisor
+
+_SAME_KEY_S = 0.1  # wrappers pass a Ctrl-C on that the terminal has sent us, too
+
+
+class LocalLauncher:
+    """Runs a plan as processes of this machine, supervised by this process.
+
+    logs: show the nodes' output, merged and prefixed, on standard output.
+    """
+
+    def __init__(self, logs: bool = False) -> None:
+        self._show_logs = logs
+
+    async def run(self, plan: Plan) -> int:
+        """Start everything, serve until a signal (until the end, when the plan has only tasks), stop everything.
+
+        Returns the exit code: 0 when all went well and the drain was clean, 1 when a node failed or had to be killed
+        after its time to drain, 128 + N when signal N came before all was ready, or forced the end.
+        Raises UserError before anything starts when it cannot work.
+        """
+        check(plan)
+        run = RunDir.create(plan)
+        show: Show = PlainShow(plan, self._show_logs)
+
+        def emit(node: str | None, event: str, detail: str = "", **facts: Any) -> None:
+            show.event(run.record(node, event, detail, **facts))
+
+        with _subreaper(), Interrupts() as interrupts:
+            supervisor = Supervisor(plan, run, emit, lambda node, line: show.line(node, run.add_line(node, line)))
+            try:
+                code, why = await _supervise(plan, supervisor, interrupts, emit)
+            finally:
+                supervisor.kill()  # nothing is left to kill, unless an error of our own ended the above
+                await supervisor.drain()
+                await supervisor.close()
+                tree.remove_folder(str(plan.tmp_dir))
+            emit(None, "ended", why, exit_code=code)
+        show.close()
+        run.close()
+        return code
+
+
+async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts, emit: Any) -> tuple[int, str]:
+    """The run's phases: start, serve, drain. Returns the exit code and why it ended."""
+    failure, first = supervisor.failure, interrupts.first
+    starting = asyncio.create_task(supervisor.start())
+    await asyncio.wait({starting, failure, first}, return_when=asyncio.FIRST_COMPLETED)
+    served = starting.done() and not failure.done()
+    if served:
+        starting.result()
+        if all(n.kind == "task" for n in plan.nodes):
+            return 0, "all tasks ended"
+        emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
+        await asyncio.wait({failure, first}, return_when=asyncio.FIRST_COMPLETED)
+    starting.cancel()
+    await asyncio.wait({starting})
+    failed = failure.result() if failure.done() else None
+    force = first if failed else interrupts.second  # what fails is stopping already: one signal is enough to force it
+    if not failed:
+        emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
+    draining = asyncio.create_task(supervisor.drain(plan.dependents(failed.node) if failed else ()))
+    await asyncio.wait({draining, force}, return_when=asyncio.FIRST_COMPLETED)
+    forced = not draining.done()
+    if forced:
+        supervisor.kill()
+    await draining
+    if failed:
+        return 1, f"{failed.node} {failed.text}"
+    if forced:
+        return 128 + force.result(), f"forced by {signal_name(force.result())}"
+    if supervisor.unclean:
+        return 1, f"killed after the time to drain: {', '.join(supervisor.unclean)}"
+    if not served:
+        return 128 + first.result(), f"{signal_name(first.result())} before all was ready"
+    return 0, f"{signal_name(first.result())}"
+
+
+class Interrupts:
+    """The first and the second signal that ask the launcher to end."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[int] = self._loop.create_future()
+        self.second: asyncio.Future[int] = self._loop.create_future()
+        self._last = (0, 0.0)
+
+    def __enter__(self) -> Interrupts:
+        for number in self.SIGNALS:
+            self._loop.add_signal_handler(number, self._on_signal, int(number))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in self.SIGNALS:
+            self._loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int) -> None:
+        now = self._loop.time()
+        again = self._last[0] == number and now - self._last[1] < _SAME_KEY_S
+        self._last = (number, now)
+        if not self.first.done():
+            self.first.set_result(number)
+        elif not again and not self.second.done():
+            self.second.set_result(number)
+
+
+@contextlib.contextmanager
+def _subreaper() -> Iterator[None]:
+    """Meanwhile, orphans below this process become its children: it clears up after a guard that was killed."""
+    before = tree.is_subreaper()
+    tree.prctl(tree.PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        tree.prctl(tree.PR_SET_CHILD_SUBREAPER, int(before))

@@ -1,0 +1,207 @@
+"""Starting nodes in order of need, watching them, and stopping them in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from armature.graph.node import LogProbe, TaskSpec
+from armature.graph.plan import Plan, PlannedNode
+from armature.launch import freshness, tree
+from armature.launch.lock import OutputLock
+from armature.launch.nodelog import NodeLog
+from armature.launch.preflight import node_env, tmp_of
+from armature.launch.probes import NotReady, until_ready
+from armature.launch.process import NodeProcess
+from armature.launch.rundir import RunDir
+
+_FOLLOW_S = 0.05
+
+
+class Emit(Protocol):
+    """Says that something happened to a node."""
+
+    def __call__(self, node: str | None, event: str, detail: str = "", **facts: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run cannot go on. node: whose fault it is; text: what happened; last_lines: the newest of its output."""
+
+    node: str
+    text: str
+    last_lines: tuple[str, ...] = ()
+
+
+class NodeFailed(Exception):
+    """A node did not do what it is there for."""
+
+
+class Supervisor:
+    """The nodes of one plan. `failure` is set when the first of them fails; stopping is the caller's decision."""
+
+    def __init__(self, plan: Plan, run: RunDir, emit: Emit, on_line: Callable[[str, str], object]) -> None:
+        self.plan, self._run, self._emit, self._on_line = plan, run, emit, on_line
+        self.failure: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
+        self.unclean: list[str] = []  # nodes that did not end in time and were killed
+        self._processes: dict[str, NodeProcess] = {}
+        self._logs: dict[str, NodeLog] = {}
+        self._ready = {n.name: asyncio.Event() for n in plan.nodes}
+        self._stops: dict[str, asyncio.Task[None]] = {}
+        self._reran: set[str] = set()
+        self._shm_before = sorted(tree.shm_names())
+        self._follower = asyncio.create_task(self._follow())
+
+    async def start(self) -> None:
+        """Return when every service is ready and every task has ended; never, when one fails: see `failure`."""
+        await asyncio.gather(*(self._bring_up(n) for n in self.plan.nodes))
+
+    async def drain(self, first: Iterable[str] = ()) -> None:
+        """Stop everything in reverse order of need, and of that the nodes in `first` before the others."""
+        await asyncio.gather(*(self._stop(n) for n in first))
+        await asyncio.gather(*(self._stop(n.name) for n in self.plan.nodes))
+
+    def kill(self) -> None:
+        """Kill everything now. `drain` then returns soon."""
+        for process in self._processes.values():
+            process.kill()
+
+    async def close(self) -> None:
+        """Take in the last lines of all logs."""
+        self._follower.cancel()
+        for log in self._logs.values():
+            log.close()
+
+    async def _bring_up(self, node: PlannedNode) -> None:
+        try:
+            for need in node.needs:
+                await self._ready[need].wait()
+            await (self._run_task(node, node.task) if node.task else self._run_service(node))
+        except (NodeFailed, NotReady, OSError) as e:
+            self._fail(node, str(e))
+            await asyncio.Event().wait()  # nothing that needs it may start; the caller cancels
+        self._ready[node.name].set()
+
+    async def _run_service(self, node: PlannedNode) -> None:
+        assert node.ready is not None
+        self._emit(node.name, "starting")
+        begun = asyncio.get_running_loop().time()
+        process, log = self._spawn(node)
+        probe = asyncio.create_task(until_ready(node.ready, lambda pattern: _seen(log, pattern)))
+        try:
+            await asyncio.wait({probe, process.ended}, return_when=asyncio.FIRST_COMPLETED)
+            if process.ended.done():
+                raise NodeFailed(f"ended before it was ready: {process.ended.result()}")
+            probe.result()
+        finally:
+            probe.cancel()
+        self._emit(node.name, "ready", f"{asyncio.get_running_loop().time() - begun:.1f} s", pid=process.pid)
+        process.ended.add_done_callback(lambda _: self._died(node))
+
+    async def _run_task(self, node: PlannedNode, spec: TaskSpec) -> None:
+        reran = [n for n in node.needs if n in self._reran]
+        if not (verdict := freshness.why(node, reran)).run:
+            self._emit(node.name, "skipped", verdict.reason)
+            return
+        lock = OutputLock(spec) if spec.outputs else None
+        process: NodeProcess | None = None
+        try:
+            if lock:
+                await lock.acquire(lambda pid: self._emit(node.name, "waiting", f"pid {pid} makes the same outputs"))
+            if not (verdict := freshness.why(node, reran)).run:
+                self._emit(node.name, "skipped", verdict.reason)
+                return
+            self._forget(node)
+            self._emit(node.name, "starting", verdict.reason)
+            process, _ = self._spawn(node)
+            ending = await asyncio.shield(process.ended)
+            await asyncio.shield(process.gone)
+            if not ending.ok:
+                raise NodeFailed(f"failed: {ending}")
+            if missing := [o for o in spec.outputs if not Path(o).exists()]:
+                raise NodeFailed(f"ended with exit code 0 and left no {', '.join(missing)}")
+            freshness.write_stamp(spec)
+            self._reran.add(node.name)
+            self._emit(node.name, "exited", str(ending), exit_code=0)
+        finally:
+            if lock and process and not process.gone.done():
+                process.gone.add_done_callback(lambda _: lock.release())  # it still writes
+            elif lock:
+                lock.release()
+
+    def _forget(self, node: PlannedNode) -> None:
+        """Before a task runs: neither its old outputs nor what was made from them count any more."""
+        for name in (node.name, *self.plan.dependents(node.name)):
+            if spec := self.plan[name].task:
+                freshness.drop_stamp(spec)
+
+    def _spawn(self, node: PlannedNode) -> tuple[NodeProcess, NodeLog]:
+        fd = self._run.open_log(node.name)
+        try:
+            log = NodeLog(self._run.logs / f"{node.name}.log", lambda line: self._on_line(node.name, line))
+            self._logs[node.name] = log
+            if isinstance(node.ready, LogProbe):
+                log.watch(re.compile(node.ready.pattern))
+            process = NodeProcess(node.argv, node_env(self.plan, node), tmp_of(self.plan, node.name), self._shm_before, fd, node.name)
+        finally:
+            os.close(fd)
+        self._processes[node.name] = process
+        process.running.add_done_callback(
+            lambda f: None if f.cancelled() else self._emit(node.name, "started", f"pid {f.result()}", pid=f.result())
+        )
+        return process, log
+
+    def _died(self, node: PlannedNode) -> None:
+        if node.name not in self._stops:
+            ending = self._processes[node.name].ended.result()
+            self._emit(node.name, "exited", str(ending), exit_code=ending.exit_code, signal=ending.signal)
+            self._fail(node, f"ended while it was needed: {ending}")
+
+    def _fail(self, node: PlannedNode, text: str) -> None:
+        log = self._logs.get(node.name)
+        if log:
+            log.read()
+        failure = Failure(node.name, text, tuple(log.last) if log else ())
+        self._emit(node.name, "failed", text, last_lines=failure.last_lines)
+        if not self.failure.done():
+            self.failure.set_result(failure)
+
+    def _stop(self, name: str) -> asyncio.Task[None]:
+        """The one task that stops `name`, after all that need it."""
+        if name not in self._stops:
+            self._stops[name] = asyncio.create_task(self._stop_after_dependents(name))
+        return self._stops[name]
+
+    async def _stop_after_dependents(self, name: str) -> None:
+        await asyncio.gather(*(self._stop(d) for d in self.plan.dependents(name)))
+        process = self._processes.get(name)
+        if process is None or process.gone.done():
+            return
+        if process.ended.done():  # by itself; its guard clears up
+            await process.stop(0)
+            return
+        drain_s = self.plan[name].stop.drain_s
+        self._emit(name, "stopping", f"within {drain_s:g} s")
+        clean = await process.stop(drain_s)
+        if not clean:
+            self.unclean.append(name)
+        how = str(process.ended.result()) if process.ended.done() else "it hangs in the kernel"
+        self._emit(name, "stopped", how if clean else f"did not end within {drain_s:g} s: {how}")
+
+    async def _follow(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                for log in list(self._logs.values()):
+                    log.read()
+                await asyncio.sleep(_FOLLOW_S)
+
+
+def _seen(log: NodeLog, pattern: re.Pattern[str]) -> bool:
+    log.read()
+    return log.seen(pattern)
