@@ -118,7 +118,7 @@ def push(stream: Stream, in_flight: InFlight) -> Handler:
     return handle
 
 
-class on_cancel:  # noqa: N801  (read as a statement: `with on_cancel(context, ...)`)
+class on_cancel:
     """While inside, call `action` once when the client of `context` goes away or its request is stopped."""
 
     __slots__ = ("_future",)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import psutil
 import uvloop
 
 from armature.errors import UserError
@@ -15,19 +12,13 @@ from armature.runtime.endpoint import check_name
 from armature.runtime.listener import require_free
 from armature.runtime.registration import check_parsers
 from armature.worker.lifecycle import ServeOptions, live
+from armature.worker.loading import StoppedWhileLoading, end_children, stop_signals
 from armature.worker.roles import load
 from armature.worker.roles.base import Role, WorkerSettings
 
 MAX_SYSTEM_PORT = 2**15 - 1
 
 logger = logging.getLogger(__name__)
-
-
-class StoppedWhileLoading(BaseException):
-    """A stop signal came before the engine was there. Not an Exception: nothing on its way may swallow it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
 
 
 def run(role_name: str, settings: WorkerSettings, options: ServeOptions) -> int:
@@ -52,32 +43,10 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
         return uvloop.run(live(lambda: _open(open_role), options))
     except StoppedWhileLoading as e:
         logger.info("worker ended while the engine was loading: %s", e)
-        _end_children()
+        end_children()
         return 0
 
 
 def _open(open_role: Callable[[], Role]) -> Role:
-    with _signals_end_loading():
+    with stop_signals():
         return open_role()
-
-
-def _end_children() -> None:
-    """An engine that was cut off while loading has nobody to end its processes."""
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-
-
-@contextlib.contextmanager
-def _signals_end_loading() -> Iterator[None]:
-    """Loading blocks the event loop, so its handlers would wait for the end of it; these do not."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise StoppedWhileLoading(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

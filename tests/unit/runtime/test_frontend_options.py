@@ -46,5 +46,18 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (env.DYN_DISCOVERY, env.DYN_FILE_KV, env.DYN_REQUEST_PLANE, env.DYN_EVENT_PLANE):
         monkeypatch.delenv(name, raising=False)
     assert read_options(parser().parse_args([])) == FrontendOptions()
-    words = "--http-host ::1 --http-port 9 --router-mode kv --migration-limit 2 --drain-s 1.5 --event-plane nats".split(" ")
+    words = [
+        "--http-host",
+        "::1",
+        "--http-port",
+        "9",
+        "--router-mode",
+        "kv",
+        "--migration-limit",
+        "2",
+        "--drain-s",
+        "1.5",
+        "--event-plane",
+        "nats",
+    ]
     assert read_options(parser().parse_args(words)) == FrontendOptions("::1", 9, "kv", 2, 1.5, Planes(event="nats"))

@@ -1,0 +1,67 @@
+"""Signals while an engine loads.
+
+Loading blocks the event loop for seconds to minutes, so the loop's handlers would wait for the end of it. And what is
+started meanwhile inherits how this process treats signals, which decides whether a drain works at all: Ctrl-C goes to
+every process of a terminal's foreground group, and a scheduler that it kills can finish nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+
+import psutil
+
+POLL_S = 0.2
+
+
+class StoppedWhileLoading(BaseException):
+    """A stop signal came before the engine was there. Not an Exception: nothing on its way may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[None]:
+    """Inside, SIGTERM and SIGINT raise StoppedWhileLoading, and processes that are started never see SIGINT.
+
+    SIGINT is blocked, which children inherit; a thread waits for it on behalf of this process. Main thread only.
+    """
+    # Starting this helper of multiprocessing would unblock SIGINT behind our back, so it is started before.
+    resource_tracker.ensure_running()
+    main, done = threading.main_thread().ident, threading.Event()
+    assert main is not None
+    came: list[int] = []
+
+    def raise_it(number: int, _frame: object) -> None:
+        raise StoppedWhileLoading(came[0] if came else number)
+
+    def relay() -> None:
+        while not done.is_set():
+            if signal.sigtimedwait({signal.SIGINT}, POLL_S) is not None:
+                came.append(signal.SIGINT)
+                signal.pthread_kill(main, signal.SIGTERM)  # wakes the main thread out of a system call as well
+                return
+
+    handler = signal.signal(signal.SIGTERM, raise_it)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    thread = threading.Thread(target=relay, name="sigint", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def end_children() -> None:
+    """Kill what an engine that was cut off while loading had started: nobody else would."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()

@@ -1,0 +1,66 @@
+"""Signals while an engine loads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from armature.worker.loading import StoppedWhileLoading, stop_signals
+
+SIGINT_BIT = 1 << (signal.SIGINT - 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_loading_at_once(number: signal.Signals) -> None:
+    began = time.monotonic()
+    with pytest.raises(StoppedWhileLoading, match=number.name), stop_signals():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert time.monotonic() - began < 2
+
+
+def test_children_never_see_sigint_and_this_process_does_again() -> None:
+    with stop_signals():
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    try:
+        blocked = next(line for line in Path(f"/proc/{child.pid}/status").read_text().splitlines() if line.startswith("SigBlk"))
+        assert int(blocked.split()[1], 16) & SIGINT_BIT
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+def test_children_of_multiprocessing_never_see_sigint() -> None:
+    with stop_signals():
+        child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(30,))
+        child.start()
+    try:
+        time.sleep(0.5)
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
+        time.sleep(0.3)
+        assert child.exitcode is None
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_signals():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
