@@ -32,7 +32,8 @@ import sys
 import time
 from typing import Any, NoReturn
 
-if __name__ == "__main__":  # -I keeps this folder off the path; at its end, its http.py hides nothing
+TYPE_CHECKING = False  # typing's own would have to be imported
+if __name__ == "__main__" and not TYPE_CHECKING:  # -I keeps this folder off the path; at its end, its http.py hides nothing
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import tree
 else:

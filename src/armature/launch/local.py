@@ -11,7 +11,7 @@ from typing import Any
 from armature.graph.plan import Plan
 from armature.launch import tree
 from armature.launch.preflight import check
-from armature.launch.process import signal_name
+from armature.launch.process import any_of, signal_name
 from armature.launch.rundir import RunDir
 from armature.launch.show import PlainShow, Show
 from armature.launch.supervise import Supervisor
@@ -61,14 +61,14 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     """The run's phases: start, serve, drain. Returns the exit code and why it ended."""
     failure, first = supervisor.failure, interrupts.first
     starting = asyncio.create_task(supervisor.start())
-    await asyncio.wait({starting, failure, first}, return_when=asyncio.FIRST_COMPLETED)
+    await any_of(starting, failure, first)
     served = starting.done() and not failure.done()
     if served:
         starting.result()
         if all(n.kind == "task" for n in plan.nodes):
             return 0, "all tasks ended"
         emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
-        await asyncio.wait({failure, first}, return_when=asyncio.FIRST_COMPLETED)
+        await any_of(failure, first)
     starting.cancel()
     await asyncio.wait({starting})
     failed = failure.result() if failure.done() else None
@@ -76,7 +76,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if not failed:
         emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
     draining = asyncio.create_task(supervisor.drain(plan.dependents(failed.node) if failed else ()))
-    await asyncio.wait({draining, force}, return_when=asyncio.FIRST_COMPLETED)
+    await any_of(draining, force)
     forced = not draining.done()
     if forced:
         supervisor.kill()
@@ -86,7 +86,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if forced:
         return 128 + force.result(), f"forced by {signal_name(force.result())}"
     if supervisor.unclean:
-        return 1, f"killed after the time to drain: {', '.join(supervisor.unclean)}"
+        return 1, f"did not drain in time and was killed: {', '.join(supervisor.unclean)}"
     if not served:
         return 128 + first.result(), f"{signal_name(first.result())} before all was ready"
     return 0, f"{signal_name(first.result())}"

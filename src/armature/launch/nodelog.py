@@ -48,6 +48,8 @@ class NodeLog:
 
     def read(self) -> None:
         """Take in what was written since the last call."""
+        if self._fd < 0:
+            return
         while data := os.read(self._fd, 1 << 18):
             self._take(self._cutter.feed(data))
 
@@ -58,6 +60,11 @@ class NodeLog:
     def seen(self, pattern: re.Pattern[str]) -> bool:
         """Whether a line, or the one being written, matches a pattern that is watched."""
         return self._wanted.get(pattern, False) or bool(pattern.search(self._cutter.partial))
+
+    def tail(self) -> tuple[str, ...]:
+        """The newest lines, also one that has not ended."""
+        self.read()
+        return (*self.last, *filter(None, [self._cutter.partial]))[-(self.last.maxlen or 0) :]
 
     def close(self) -> None:
         """Take in the rest and let go of the file."""

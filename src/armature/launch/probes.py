@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import Callable
 
@@ -63,7 +64,8 @@ async def _ask(probe: Probe, has_line: LineSearch, left: float) -> str | None:
                 answer = await http.get(probe.url, min(left, _ATTEMPT_S))
                 return None if answer.status == probe.status else answer.brief()
             case TcpProbe():
-                return await _connect(probe.host, int(probe.port), min(left, _ATTEMPT_S))
+                await _connect(probe.host, int(probe.port), min(left, _ATTEMPT_S))
+                return None
             case LogProbe():
                 return None if has_line(re.compile(probe.pattern)) else "no line matches yet"
             case ModelProbe():
@@ -71,7 +73,7 @@ async def _ask(probe: Probe, has_line: LineSearch, left: float) -> str | None:
     except TimeoutError:
         return f"no answer within {min(left, _ATTEMPT_S):g} s"
     except OSError as e:
-        return e.strerror or str(e) or type(e).__name__
+        return os.strerror(e.errno) if e.errno and e.errno > 0 else str(e) or type(e).__name__
 
 
 async def _connect(host: str, port: int, timeout_s: float) -> None:

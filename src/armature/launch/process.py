@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -36,8 +37,13 @@ class Ending:
         if self.error is not None:
             return self.error
         if self.signal is not None:
-            return f"killed by {signal_name(self.signal)}"
+            return f"{'ended' if self.signal == signal.SIGTERM else 'killed'} by {signal_name(self.signal)}"
         return f"exit code {self.exit_code}"
+
+
+async def any_of(*waited: asyncio.Future[Any]) -> None:
+    """Return when at least one of these is done; cancels none."""
+    await asyncio.wait(set(waited), return_when=asyncio.FIRST_COMPLETED)
 
 
 def signal_name(number: int) -> str:
@@ -61,6 +67,7 @@ class NodeProcess:
         self.running: asyncio.Future[int] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self._tmp, self._before, self._shm = tmp, shm_before, set[str]()
+        self._orphans = set[tuple[int, int]]()
         self._ours, theirs = socket.socketpair()
         order = {"argv": list(argv), "tmp": str(tmp), "before": list(shm_before), "fd": theirs.fileno()}
         stdin = os.memfd_create("order")
@@ -98,10 +105,8 @@ class NodeProcess:
 
     def kill(self) -> None:
         """SIGKILL to everything: the guard does that when nothing more can come from us."""
-        try:
+        with contextlib.suppress(OSError):  # the guard is gone
             self._ours.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # it is gone
 
     async def _listen(self) -> None:
         self._ours.setblocking(False)
@@ -147,8 +152,14 @@ class NodeProcess:
         table = tree.processes()
         mark = f"TMPDIR={self._tmp}".encode()
         below = tree.descendants([os.getpid()], table)
-        own = {pid for pid in below if table[pid].session == self._guard.pid or mark in _environ(pid)}
-        return own | tree.descendants(own, table)
+        own = {
+            pid
+            for pid in below
+            if (pid, table[pid].started) in self._orphans or table[pid].session == self._guard.pid or mark in _environ(pid)
+        }
+        own |= tree.descendants(own, table)
+        self._orphans |= {(pid, table[pid].started) for pid in own}  # a dying process has no environment, and files still
+        return own
 
 
 def _environ(pid: int) -> list[bytes]:

@@ -18,7 +18,7 @@ from armature.launch.lock import OutputLock
 from armature.launch.nodelog import NodeLog
 from armature.launch.preflight import node_env, tmp_of
 from armature.launch.probes import NotReady, until_ready
-from armature.launch.process import NodeProcess
+from armature.launch.process import NodeProcess, any_of
 from armature.launch.rundir import RunDir
 
 _FOLLOW_S = 0.05
@@ -95,7 +95,7 @@ class Supervisor:
         process, log = self._spawn(node)
         probe = asyncio.create_task(until_ready(node.ready, lambda pattern: _seen(log, pattern)))
         try:
-            await asyncio.wait({probe, process.ended}, return_when=asyncio.FIRST_COMPLETED)
+            await any_of(probe, process.ended)
             if process.ended.done():
                 raise NodeFailed(f"ended before it was ready: {process.ended.result()}")
             probe.result()
@@ -165,9 +165,7 @@ class Supervisor:
 
     def _fail(self, node: PlannedNode, text: str) -> None:
         log = self._logs.get(node.name)
-        if log:
-            log.read()
-        failure = Failure(node.name, text, tuple(log.last) if log else ())
+        failure = Failure(node.name, text, log.tail() if log else ())
         self._emit(node.name, "failed", text, last_lines=failure.last_lines)
         if not self.failure.done():
             self.failure.set_result(failure)
