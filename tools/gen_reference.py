@@ -75,7 +75,7 @@ def _type(annotation: object) -> str:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = info.get_default(call_default_factory=True)
     return "null" if value is None else f"`{value}`"
 
 

@@ -77,8 +77,9 @@ def _hydra(conf: Path, given: Sequence[words.Override]) -> tuple[Any, dict[str, 
     with _quiet_hydra(), initialize_config_dir(str(conf), version_base="1.3"):
         try:
             config = hydra_compose("config", overrides=[o.hydra for o in given], return_hydra_config=True)
-            choices = {k: v for k, v in OmegaConf.to_container(config.hydra.runtime.choices).items() if "/" not in k}  # type: ignore[union-attr]
-            with_hydra = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
+            chosen: Any = OmegaConf.to_container(config.hydra.runtime.choices)
+            choices = {k: v for k, v in chosen.items() if "/" not in k}
+            with_hydra: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
         except (ConfigCompositionException, HydraException, OmegaConfBaseException) as e:
             raise _explain_hydra(e, given) from None
     return with_hydra, choices
@@ -159,7 +160,12 @@ def _explain(error: ValidationError, sources: Sources) -> UserError:
 
 def _arg_source(name: str, group: str, sources: Sources) -> str | None:
     """Who set a native flag: the innermost section that holds it."""
-    for place in (("topology", "roles", group, "engine", "args"), ("engine", "args"), ("model", "engine", "args"), ("hardware", "engine", "args")):
+    for place in (
+        ("topology", "roles", group, "engine", "args"),
+        ("engine", "args"),
+        ("model", "engine", "args"),
+        ("hardware", "engine", "args"),
+    ):
         where = sources.exactly((*place, name))
         if where:
             return where

@@ -51,7 +51,7 @@ def _step(here: Any, part: str) -> Any:
 def _section(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds, if it holds one (`X` or `X | None`)."""
     if _is_section(annotation):
-        return typing.cast(type[BaseModel], annotation)
+        return typing.cast("type[BaseModel]", annotation)
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         return next((a for a in typing.get_args(annotation) if _is_section(a)), None)
     return None

@@ -24,7 +24,9 @@ class Section(BaseModel):
 class EngineSection(Section):
     """Settings of the engine."""
 
-    args: dict[str, EngineArg] = Field(default_factory=dict, description="Native SGLang flags, in snake_case, checked against the pinned version.")
+    args: dict[str, EngineArg] = Field(
+        default_factory=dict, description="Native SGLang flags, in snake_case, checked against the pinned version."
+    )
 
 
 class Shape(Section):
@@ -60,7 +62,8 @@ class Model(Section):
     revision: str | None = Field(default=None, description="Branch, tag or commit of a Hugging Face id.")
     weights: Literal["checkpoint", "seeded", "dummy"] = Field(
         default="checkpoint",
-        description="checkpoint: those of `path`; seeded: random, built once from `shape` and kept; dummy: random, made by the engine at start.",
+        description="checkpoint: those of `path`; seeded: random, built once from `shape` and kept; "
+        "dummy: random, made by the engine at start.",
     )
     shape: Shape | None = Field(default=None, description="Dimensions, for `weights: seeded` and `dummy`.")
     context_length: int | None = Field(default=None, gt=0, description="Tokens of prompt and output together; null: as the model says.")

@@ -60,7 +60,9 @@ FORMS: Mapping[str, Callable[[Plan], str]] = {"dot": dot, "mermaid": mermaid, "s
 
 
 def _caption(node: PlannedNode) -> list[str]:
-    ports = ", ".join(f"{name} {block.first}" + (f"-{block.first + block.count - 1}" if block.count > 1 else "") for name, block in node.ports.items())
+    ports = ", ".join(
+        f"{name} {block.first}" + (f"-{block.first + block.count - 1}" if block.count > 1 else "") for name, block in node.ports.items()
+    )
     gpus = f"GPU {', '.join(map(str, node.gpus))}" if node.gpus else ""
     return [text for text in (node.name, node.label, ports, gpus) if text]
 

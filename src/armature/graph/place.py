@@ -137,7 +137,9 @@ def _give_ports(graph: Graph, source: PortSource) -> dict[tuple[str, str], PortB
         if p.fixed is not None:
             for port in range(p.fixed, p.fixed + p.count):
                 if port in owner:
-                    raise UserError(f"port {port} was given to both {owner[port]} and {node}.{p.name}", fix="choose another port for one of them")
+                    raise UserError(
+                        f"port {port} was given to both {owner[port]} and {node}.{p.name}", fix="choose another port for one of them"
+                    )
                 owner[port] = f"{node}.{p.name}"
             blocks[node, p.name] = PortBlock(first=p.fixed, count=p.count, host=p.host, fixed=True)
     for node, p in wanted:
@@ -145,7 +147,7 @@ def _give_ports(graph: Graph, source: PortSource) -> dict[tuple[str, str], PortB
             first = source.take(p.host, p.count)
             while any(port in owner for port in range(first, first + p.count)):
                 first = source.take(p.host, p.count)
-            owner |= {port: f"{node}.{p.name}" for port in range(first, first + p.count)}
+            owner |= dict.fromkeys(range(first, first + p.count), f"{node}.{p.name}")
             blocks[node, p.name] = PortBlock(first=first, count=p.count, host=p.host)
     return blocks
 

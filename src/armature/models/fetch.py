@@ -17,7 +17,13 @@ def fetch(repo: str, revision: str, out: Path) -> None:
     Raises UserError when the repository does not exist, needs a login, or cannot be reached.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     where = f"model.path={repo}"
     offline = os.environ.get("HF_HUB_OFFLINE") == "1"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from support.models import tiny
-from support.reference import Reference
 
 from armature.engine.cpu import activate
 from armature.engine.sglang_engine import SGLangEngine, start
 from armature.engine.types import Chunk, GenerateRequest, Sampling
+from support.models import tiny
+from support.reference import Reference
 
 FLAGS = ("--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "warning")
 

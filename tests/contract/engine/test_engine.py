@@ -9,10 +9,10 @@ import time
 from contextlib import aclosing
 
 import pytest
-from support.reference import Reference, prompts
 
 from armature.engine.sglang_engine import SGLangEngine
 from armature.engine.types import Guide, RequestRefused
+from support.reference import Reference, prompts
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 
@@ -22,7 +22,7 @@ PROMPT = [72, 101, 108, 108, 111]
 async def test_64_greedy_prompts_equal_hugging_face(ask, reference: Reference) -> None:
     wanted = prompts(64)
     served = await asyncio.gather(*(ask.tokens(p, max_new_tokens=24) for p in wanted))
-    assert [s for s in served] == [reference.greedy(p, 24) for p in wanted]
+    assert list(served) == [reference.greedy(p, 24) for p in wanted]
 
 
 async def test_chunks_are_deltas_and_the_last_one_tells_the_end(ask) -> None:

@@ -9,7 +9,6 @@ from armature.config.schema import Deployment
 from armature.graph.node import Node, TaskSpec
 from armature.graph.rules.common import armature_argv, model_folder
 
-
 # The modules whose code decides what a built model's files hold.
 _MAKERS = ("armature.models.make", "armature.models.tokenizer", "armature.models.weights")
 

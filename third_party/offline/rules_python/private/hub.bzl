@@ -17,7 +17,7 @@ def _pip_hub_impl(rctx):
         fail("%s pins no distribution" % rctx.attr.requirements_lock)
     for name in names:
         rctx.file(name + "/BUILD.bazel", _alias(name, "@%s//%s" % (rctx.attr.wheels, name)))
-    rctx.file("BUILD.bazel", _alias("environment", "@%s//:environment" % rctx.attr.wheels))
+    rctx.file("BUILD.bazel", _alias("environment", "@%s//:merged" % rctx.attr.wheels))
     rctx.file("requirements.bzl", """\
 # All distributions at once: one merged tree with one entry on the import path.
 all_requirements = ["@{hub}//:environment"]

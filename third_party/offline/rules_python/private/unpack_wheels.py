@@ -3,7 +3,7 @@
 Run in the new repository's directory: `python -I unpack_wheels.py LOCK`. It writes
 
     <distribution>/site-packages   what one distribution installs, the target //<distribution>
-    environment/                   a virtual environment with all of them, the target //:environment (hard links: no more disk)
+    environment/                   a virtual environment with all of them, the target //:merged (hard links: no more disk)
 """
 
 from __future__ import annotations
@@ -72,7 +72,17 @@ def fetch(lock: Path, scratch: Path) -> list[Path]:
 
 
 def _pip_wheel(lock: Path, into: Path, *options: str, path: Path | None = None) -> list[Path]:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--require-hashes", "--no-input", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]
     environ = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
     subprocess.run([*command, *options, "--wheel-dir", str(into), "-r", str(lock)], check=True, env=environ)
     return sorted(into.glob("*.whl"))
@@ -175,7 +185,7 @@ def main() -> None:
         deps = [f"//{other}" for other in graph[name] if other in names and other != name]
         (root / name / "BUILD.bazel").write_text(library(name, data, "site-packages", deps))
     site = merge(root, names, root / "environment")
-    (root / "BUILD.bazel").write_text(library("environment", ["environment"], str(site.relative_to(root))))
+    (root / "BUILD.bazel").write_text(library("merged", ["environment"], str(site.relative_to(root))))
 
 
 if __name__ == "__main__":

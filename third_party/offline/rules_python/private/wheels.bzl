@@ -11,7 +11,7 @@ def _pip_wheels_impl(rctx):
         fail("%s could not be installed:\n%s" % (rctx.attr.requirements_lock, (r.stdout + r.stderr)[-6000:]))
 
 pip_wheels = repository_rule(
-    doc = "One package per distribution, and //:environment, one tree of them all.",
+    doc = "One package per distribution, and //:merged, one tree of them all.",
     implementation = _pip_wheels_impl,
     attrs = {"requirements_lock": attr.label(mandatory = True, allow_single_file = True)},
     environ = ENVIRON,
