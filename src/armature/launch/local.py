@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from armature.launch import tree
 from armature.launch.preflight import check
 from armature.launch.process import any_of, signal_name
 from armature.launch.rundir import RunDir
-from armature.launch.show import PlainShow, Show
+from armature.launch.show import PlainShow, Show, redrawable
 from armature.launch.supervise import Supervisor
 
 _SAME_KEY_S = 0.1  # wrappers pass a Ctrl-C on that the terminal has sent us, too
@@ -37,7 +38,7 @@ class LocalLauncher:
         """
         check(plan)
         run = RunDir.create(plan)
-        show: Show = PlainShow(plan, self._show_logs)
+        show = _show(plan, self._show_logs)
 
         def emit(node: str | None, event: str, detail: str = "", **facts: Any) -> None:
             show.event(run.record(node, event, detail, **facts))
@@ -120,6 +121,14 @@ class Interrupts:
             self.first.set_result(number)
         elif not again and not self.second.done():
             self.second.set_result(number)
+
+
+def _show(plan: Plan, logs: bool) -> Show:
+    if not redrawable(sys.stdout):
+        return PlainShow(plan, logs, sys.stdout)
+    from armature.launch.table import TableShow  # rich takes its time to import
+
+    return TableShow(plan, logs, sys.stdout)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Protocol, TextIO
 
@@ -42,6 +43,11 @@ class PlainShow:
 
     def close(self) -> None:
         pass
+
+
+def redrawable(out: TextIO) -> bool:
+    """Whether `out` is a terminal on which lines can be redrawn."""
+    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def render(event: Event, plan: Plan, width: int) -> list[str]:
