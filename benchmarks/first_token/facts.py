@@ -11,12 +11,13 @@ import psutil
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores and memory of this host. No name of it."""
+    """Processor, cores and memory of this host, and how busy it was when asked. No name of it."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "kernel": platform.release(),
+        "load_average": [round(x, 2) for x in os.getloadavg()],
+        "niceness": os.nice(0),
     }
 
 

@@ -39,7 +39,7 @@ from armature.graph.ports import HostPorts
 
 HERE = Path(__file__).parent
 ARMS = ("engine", "ours", "stock")
-MODEL, MAX_TOKENS = "bench", 4
+MODEL = "bench"
 
 
 def main() -> int:
@@ -61,6 +61,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--samples", type=int, default=200)
     p.add_argument("--warmup", type=int, default=20)
     p.add_argument("--words", type=int, default=24, help="words of each prompt")
+    p.add_argument("--tokens", type=int, default=1, help="tokens of each answer; more make a CPU engine compete with the path")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--egress", default="push")
     p.add_argument("--name", help="name of the record (default: the egress)")
@@ -70,6 +71,7 @@ def options() -> argparse.Namespace:
 
 async def measure(a: argparse.Namespace) -> dict[str, Any]:
     """Run all samples; returns the record."""
+    host = hardware()
     rng = random.Random(a.seed)
     tokenizer = Tokenizer.from_file(str(a.model / "tokenizer.json"))
     with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
@@ -80,7 +82,7 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
                 seconds = None
                 while seconds is None:  # random weights: now and then a prompt is answered without text
                     prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
-                    seconds = await one(arm, connections[arm], tokenizer, prompt)
+                    seconds = await one(arm, connections[arm], tokenizer, prompt, a.tokens)
                 if i >= a.warmup:
                     times[arm].append(round(seconds * 1e3, 4))
         for connection in connections.values():
@@ -88,13 +90,14 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
     return {
         "benchmark": "first_token",
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "hardware": hardware(),
+        "hardware": host,
         "versions": versions(),
         "settings": {
             "model": a.model.name,
             "samples": a.samples,
             "warmup": a.warmup,
             "words": a.words,
+            "tokens": a.tokens,
             "seed": a.seed,
             "egress": a.egress,
             "engine_flags": a.native,
@@ -104,12 +107,12 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str) -> float | None:
+async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
     """Seconds to the first text of one request; None when it has no text."""
     if arm != "engine":
-        return await first_text(connection, MODEL, prompt, MAX_TOKENS)
+        return await first_text(connection, MODEL, prompt, max_tokens)
     ids: list[int] = []
-    for seconds, new in await engine_chunks(connection, tokenizer.encode(prompt).ids, MAX_TOKENS):
+    for seconds, new in await engine_chunks(connection, tokenizer.encode(prompt).ids, max_tokens):
         ids += new
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if text and not text.endswith("\ufffd"):
