@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_children_never_see_sigint_and_this_process_does_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
+
+
+def test_another_thread_that_takes_sigint_changes_nothing() -> None:
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()  # SIGINT is not blocked in it
+    try:
+        test_a_signal_ends_loading_at_once(signal.SIGINT)
+    finally:
+        release.set()
+        thread.join()
 
 
 def test_children_of_multiprocessing_never_see_sigint() -> None:

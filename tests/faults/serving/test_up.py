@@ -1,0 +1,128 @@
+"""What goes wrong around `armature up` with the real engine: the message that a user gets, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.serving import Up, up
+
+from armature.graph.ports import is_free
+
+pytestmark = pytest.mark.engine
+
+WORDS = ("agg", "+model=tiny-qwen3", "frontend.port=0")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def shm() -> Iterator[set[str]]:
+    yield set(os.listdir("/dev/shm"))
+
+
+def processes_of(running: Up) -> list[psutil.Process]:
+    """Every process of the run, whoever its parent is by now: they all know the run's directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(running.runs) in value for value in process.environ().values()) and process.pid != os.getpid():
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def leftovers(running: Up, before: set[str], within_s: float = 5.0) -> dict[str, object]:
+    """Processes, ports, shared memory and temporary files of a run that are still there after `within_s`."""
+    plan = running.plan
+    ports = [block["first"] for node in plan["nodes"] for block in node["ports"].values()]
+    deadline = time.monotonic() + within_s
+    while True:
+        left = {
+            "processes": [p.pid for p in processes_of(running)],
+            "ports": [p for p in ports if not is_free("127.0.0.1", p)],
+            "shm": sorted(n for n in set(os.listdir("/dev/shm")) - before if n.startswith(("sglang_loads", "psm_", "torch_"))),
+            "tmp": Path(plan["tmp_dir"]).exists(),
+        }
+        if not any(left.values()) or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+
+
+CLEAN = {"processes": [], "ports": [], "shm": [], "tmp": False}
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS) as running:
+        running.wait_event("serving")
+        assert len(processes_of(running)) >= 4, "the run's processes were not found"
+        assert running.end(signal.SIGINT) == 0
+        assert leftovers(running, shm) == CLEAN
+
+
+def test_a_killed_launcher_leaves_nothing(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS) as running:
+        running.wait_event("serving")
+        running.process.kill()
+        running.process.wait()
+        assert leftovers(running, shm) == CLEAN
+
+
+def test_a_launcher_killed_during_start_leaves_nothing(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS) as running:
+        running.wait_event("started", "worker-0")
+        deadline = time.monotonic() + 60
+        while not any("scheduler" in " ".join(p.cmdline()) for p in processes_of(running)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        running.process.kill()
+        running.process.wait()
+        assert leftovers(running, shm) == CLEAN
+
+
+def test_a_worker_killed_during_start_is_named_with_the_signal(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS) as running:
+        worker = running.wait_event("started", "worker-0")["pid"]
+        time.sleep(2)
+        os.kill(worker, signal.SIGKILL)
+        assert running.process.wait(60) == 1
+        assert "worker-0" in running.text()
+        assert "SIGKILL" in running.text()
+        assert leftovers(running, shm) == CLEAN
+
+
+def test_a_worker_killed_while_serving_ends_the_run(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS) as running:
+        running.wait_event("serving")
+        os.kill(running.wait_event("started", "worker-0")["pid"], signal.SIGKILL)
+        assert running.process.wait(60) == 1
+        assert "SIGKILL" in running.text()
+        assert leftovers(running, shm) == CLEAN
+
+
+def test_an_engine_that_refuses_its_flags_is_told_with_its_last_lines(tmp_path: Path, cache: Path) -> None:
+    with up(tmp_path, cache, *WORDS, "engine.args.dp_size=-1") as running:
+        assert running.process.wait(120) == 1
+        assert "worker-0" in running.text()
+        assert "dp_size" in running.text()
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path, cache: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with up(tmp_path, cache, "agg", "+model=tiny-qwen3", f"frontend.port={port}") as running:
+            assert running.process.wait(30) == 2
+            text = running.text()
+    assert f"port {port}" in text
+    assert f"pid {os.getpid()}" in text
+    assert "frontend.port=" in text
+    assert not list((tmp_path / "runs").glob("*/*/logs/worker*"))

@@ -1,0 +1,99 @@
+"""Starts `armature up` as a user does, for tests that talk to what it serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT_S = 240.0
+END_TIMEOUT_S = 90.0
+
+
+@dataclass
+class Up:
+    """A running `armature up`."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    runs: Path
+
+    def text(self) -> str:
+        """What it has printed so far."""
+        return self.output.read_text(errors="replace")
+
+    @property
+    def run_dir(self) -> Path:
+        return next(self.runs.glob("*/*/events.jsonl")).parent
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        plan: dict[str, Any] = json.loads((self.run_dir / "plan.json").read_text())
+        return plan
+
+    def events(self) -> list[dict[str, Any]]:
+        files = list(self.runs.glob("*/*/events.jsonl"))
+        return [json.loads(line) for f in files for line in f.read_text().splitlines() if line.endswith("}")]
+
+    def event(self, name: str, node: str | None = None) -> dict[str, Any] | None:
+        """The first event of that name (of that node)."""
+        return next((e for e in self.events() if e["event"] == name and node in (None, e.get("node"))), None)
+
+    def wait_event(self, name: str, node: str | None = None, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if found := self.event(name, node):
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"no event {name!r} (exit code {self.process.poll()}):\n{self.text()}")
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Ask it to end, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(END_TIMEOUT_S)
+
+
+def environment(root: Path, cache: Path) -> dict[str, str]:
+    """A user's environment with directories of the test's own."""
+    return os.environ | {
+        "ARMATURE_RUNS": str(root / "runs"),
+        "ARMATURE_CACHE": str(cache),
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYTHONUNBUFFERED": "1",
+        "HOME": os.environ.get("HOME", str(root)),
+    }
+
+
+@contextmanager
+def up(root: Path, cache: Path, *words: str) -> Iterator[Up]:
+    """`armature up WORDS` in a session of its own; ended, by force if need be, at the end."""
+    output = root / "output.txt"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "armature", "up", *words],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment(root, cache),
+            start_new_session=True,
+            cwd=root,
+        )
+        running = Up(process, output, root / "runs")
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                running.end()
+            if process.poll() is None:
+                process.kill()
