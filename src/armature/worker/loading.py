@@ -47,7 +47,8 @@ def stop_signals() -> Iterator[None]:
                 signal.pthread_kill(main, signal.SIGTERM)  # wakes the main thread out of a system call as well
                 return
 
-    handler = signal.signal(signal.SIGTERM, raise_it)
+    # SIGINT too: another thread that leaves it unblocked may be the one that the kernel gives it to.
+    handlers = {number: signal.signal(number, raise_it) for number in (signal.SIGTERM, signal.SIGINT)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     thread = threading.Thread(target=relay, name="sigint", daemon=True)
     thread.start()
@@ -56,7 +57,8 @@ def stop_signals() -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
