@@ -27,6 +27,7 @@ def pytest_test(name, deps = [], data = [], engine = False, **kwargs):
         kwargs.setdefault("tags", ["cpu:2", "engine"])
         deps = deps + all_requirements
     kwargs.setdefault("size", "small")
+    kwargs.setdefault("timeout", "long" if engine else "moderate")  # a shared machine takes several times as long
     py_test(
         name = name,
         srcs = native.glob(["**/*.py"]) + ["//tests:pytest_main.py"],

@@ -41,7 +41,7 @@ def up_to_date_test(name, script, data, deps = [], size = "small", tags = []):
         srcs = [script],
         args = ["--check"],
         data = data,
-        env = {"HOME": "/nonexistent"},
+        env = {"HOME": "/tmp"},  # torch keeps a cache at home, and Bazel gives tests none
         main = script,
         tags = ["lint"] + tags,
         deps = deps,

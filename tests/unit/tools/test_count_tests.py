@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from count_tests import Count, bazel, junit, main
 
 CASES = """\

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import lock
 import pytest
+
+import lock
 
 ROOT = Path(lock.__file__).absolute().parents[1]
 
@@ -64,7 +65,10 @@ def test_a_version_without_its_hash_is_refused(project: Path) -> None:
     file = project / "requirements/loadtests.lock"
     kept = [line for line in file.read_text().splitlines() if "--hash" not in line]
     file.write_text("\n".join(kept) + "\n")
-    assert lock.stale(next(k for k in lock.LOCKS if k.name == "loadtests"), project) == "requirements/loadtests.lock has versions without a hash"
+    assert (
+        lock.stale(next(k for k in lock.LOCKS if k.name == "loadtests"), project)
+        == "requirements/loadtests.lock has versions without a hash"
+    )
 
 
 def test_a_missing_lock_is_named(project: Path) -> None:
