@@ -23,7 +23,8 @@ def test_a_signal_ends_loading_at_once(number: signal.Signals) -> None:
     began = time.monotonic()
     with pytest.raises(StoppedWhileLoading, match=number.name), stop_signals():
         os.kill(os.getpid(), number)
-        time.sleep(5)
+        for _ in range(100):
+            time.sleep(0.05)
     assert time.monotonic() - began < 2
 
 
@@ -50,7 +51,10 @@ def test_another_thread_that_takes_sigint_changes_nothing() -> None:
     thread = threading.Thread(target=release.wait)
     thread.start()  # SIGINT is not blocked in it
     try:
-        test_a_signal_ends_loading_at_once(signal.SIGINT)
+        with pytest.raises(StoppedWhileLoading, match="SIGINT"), stop_signals():
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):  # the kernel may wake that thread and not this one: seen at the next step of Python
+                time.sleep(0.02)
     finally:
         release.set()
         thread.join()
