@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -76,8 +77,13 @@ class Bench:
         """Start a launcher with the plan of all nodes so far."""
         path = self.root / "plan.json"
         path.write_text(self.plan(**more).model_dump_json())
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the project as this process sees it
         launcher = subprocess.Popen(
-            [sys.executable, "-m", "armature.launch", str(path), *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "armature.launch", str(path), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=env,
         )
         self.launchers.append(launcher)
         return launcher
@@ -90,7 +96,8 @@ class Bench:
         return next((e for e in self.events() if e["event"] == event and e["node"] == node), None)
 
     def until(self, event: str, node: str | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = wait_for(lambda: self.happened(event, node))
+        found = wait_for(lambda: self.happened(event, node) or all(p.poll() is not None for p in self.launchers))
+        assert isinstance(found, dict), f"the launcher ended before {event}"
         return found
 
     def times(self) -> dict[tuple[str, str], float]:
