@@ -14,6 +14,7 @@ LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own proce
 
 # Set by Armature for SGLang.
 OMP_THREADS = "OMP_NUM_THREADS"  # threads of torch's kernels; half of the cores unless the user says otherwise
+SGLANG_RENDEZVOUS = "SGLANG_DISTRIBUTED_INIT_METHOD_OVERRIDE"  # how the ranks of one engine find each other
 SGLANG_CPU = "SGLANG_USE_CPU_ENGINE"  # SGLang takes its CPU paths; also turns our stand-ins on
 
 # Set by Armature for the Dynamo runtime.

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 # Chunks are deltas: cumulative lists would cost O(n^2) over a stream, and SGLang hands out the same list each time.
 ALWAYS: Mapping[str, Any] = {"incremental_streaming_output": True}
 
-# What runs without a GPU. float32, because most CPUs have no fast path for half precision.
+# What runs without a GPU. float32, because most CPUs have no fast path for half precision; asleep while there is nothing
+# to do, because a laptop's core is not the scheduler's alone.
 ON_CPU: Mapping[str, Any] = {
     "attention_backend": "torch_native",
     "sampling_backend": "pytorch",
     "dtype": "float32",
     "mem_fraction_static": 0.5,
+    "sleep_on_idle": True,
 }
 
 

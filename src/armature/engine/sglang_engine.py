@@ -12,6 +12,8 @@ import atexit
 import contextlib
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -20,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from armature import env
 from armature.engine import arguments
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.sampling import sampling_params
@@ -39,8 +42,22 @@ def start(model_path: str | Path, words: Sequence[str] = ()) -> SGLangEngine:
     """
     began = time.monotonic()
     server_args = arguments.parse(words, model_path=str(model_path))
+    _meet_through_a_file(server_args)
     engine = _without_detokenizer()(server_args=server_args)
     return SGLangEngine(engine, load_seconds=time.monotonic() - began)
+
+
+def _meet_through_a_file(server_args: Any) -> None:
+    """Let the ranks of one machine find each other through a file.
+
+    Otherwise torch opens a store on all interfaces. Data-parallel replicas without DP attention are process groups of
+    their own, and ranks on several machines have no file in common: those keep SGLang's way.
+    """
+    one_group = server_args.dp_size == 1 or server_args.enable_dp_attention
+    if server_args.nnodes == 1 and one_group and env.SGLANG_RENDEZVOUS not in os.environ:
+        folder = tempfile.mkdtemp(prefix="rendezvous-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ[env.SGLANG_RENDEZVOUS] = f"file://{folder}/store"
 
 
 def _without_detokenizer() -> Any:
