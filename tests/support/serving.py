@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 START_TIMEOUT_S = 240.0
 END_TIMEOUT_S = 90.0
 
@@ -97,3 +99,15 @@ def up(root: Path, cache: Path, *words: str) -> Iterator[Up]:
                 running.end()
             if process.poll() is None:
                 process.kill()
+
+
+def processes_of(running: Up) -> list[psutil.Process]:
+    """Every process of the run, whoever its parent is by now: they all know the run's directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(running.runs) in value for value in process.environ().values()) and process.pid != os.getpid():
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found

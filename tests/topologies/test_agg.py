@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
+import psutil
 import pytest
-from support.reference import Reference, prompts
 
 from armature.config.compose import compose
 from armature.models.tokenizer import VOCABULARY
+from support.reference import Reference, prompts
+from support.serving import processes_of
 
 pytestmark = pytest.mark.engine
 
@@ -24,9 +26,7 @@ CHAT = [{"role": "user", "content": "hello world"}]
 
 
 def unary(served: Any, prompt: list[int], count: int, **more: Any) -> list[int]:
-    answer = served.client.completions.create(
-        model=served.model, prompt=prompt, max_tokens=count, temperature=0, extra_body=IDS | more
-    )
+    answer = served.client.completions.create(model=served.model, prompt=prompt, max_tokens=count, temperature=0, extra_body=IDS | more)
     return list(answer.nvext["completion_token_ids"])  # type: ignore[attr-defined]
 
 
@@ -72,7 +72,9 @@ def test_a_stop_string_ends_the_text_before_it(agg: Any) -> None:
 
 
 def test_n_gives_n_choices(agg: Any) -> None:
-    answer = agg.client.completions.create(model=agg.model, prompt=[5, 6], n=2, max_tokens=6, temperature=1.0, extra_body={"ignore_eos": True})
+    answer = agg.client.completions.create(
+        model=agg.model, prompt=[5, 6], n=2, max_tokens=6, temperature=1.0, extra_body={"ignore_eos": True}
+    )
     assert [c.index for c in answer.choices] == [0, 1]
     assert answer.usage.completion_tokens == 12
     assert answer.usage.prompt_tokens == 2
@@ -124,9 +126,7 @@ def test_a_json_schema_is_kept(agg: Any) -> None:
     ids=["regex", "choice", "grammar"],
 )
 def test_a_grammar_is_kept(agg: Any, guide: dict[str, Any], pattern: str) -> None:
-    answer = agg.client.chat.completions.create(
-        model=agg.model, messages=CHAT, max_tokens=24, temperature=0.8, extra_body=guide
-    )
+    answer = agg.client.chat.completions.create(model=agg.model, messages=CHAT, max_tokens=24, temperature=0.8, extra_body=guide)
     assert re.fullmatch(pattern, answer.choices[0].message.content)
 
 
@@ -185,3 +185,14 @@ def test_the_tiny_models_vocabulary_is_the_tokenizers() -> None:
     shape = compose(["model=tiny-qwen3"]).deployment.model.shape
     assert shape is not None
     assert shape.vocab_size == VOCABULARY
+
+
+def test_nothing_listens_beyond_loopback(agg: Any) -> None:
+    listening = [
+        (process.name(), connection.laddr.ip, connection.laddr.port)
+        for process in processes_of(agg.up)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3, "the run's listeners were not found"
+    assert [entry for entry in listening if entry[1] != "127.0.0.1"] == []

@@ -6,14 +6,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from support.serving import Up, up
 
 from armature.graph.ports import is_free
+from support.serving import Up, processes_of, up
 
 pytestmark = pytest.mark.engine
 
@@ -26,20 +24,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shm() -> Iterator[set[str]]:
-    yield set(os.listdir("/dev/shm"))
-
-
-def processes_of(running: Up) -> list[psutil.Process]:
-    """Every process of the run, whoever its parent is by now: they all know the run's directory."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(str(running.runs) in value for value in process.environ().values()) and process.pid != os.getpid():
-                found.append(process)
-        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return found
+def shm() -> set[str]:
+    """What lies under /dev/shm before the run."""
+    return set(os.listdir("/dev/shm"))
 
 
 def leftovers(running: Up, before: set[str], within_s: float = 5.0) -> dict[str, object]:

@@ -14,7 +14,9 @@ import pytest
 
 def armature(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} | environment
-    return subprocess.run([sys.executable, "-P", "-m", "armature", *words], capture_output=True, text=True, env=env, cwd=cwd, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "armature", *words], capture_output=True, text=True, env=env, cwd=cwd, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["plan", "--help"], ["models", "--help"], ["flags", "--help"]])

@@ -18,13 +18,18 @@ from armature.worker.loading import StoppedWhileLoading, stop_signals
 SIGINT_BIT = 1 << (signal.SIGINT - 1)
 
 
+def interrupt(number: signal.Signals) -> None:
+    """Signal this process and stay in Python: the kernel may wake another thread, and the main one sees it at its next step."""
+    os.kill(os.getpid(), number)
+    for _ in range(100):
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_loading_at_once(number: signal.Signals) -> None:
     began = time.monotonic()
     with pytest.raises(StoppedWhileLoading, match=number.name), stop_signals():
-        os.kill(os.getpid(), number)
-        for _ in range(100):
-            time.sleep(0.05)
+        interrupt(number)
     assert time.monotonic() - began < 2
 
 
@@ -42,8 +47,7 @@ def test_children_never_see_sigint_and_this_process_does_again() -> None:
         child.wait()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
+        interrupt(signal.SIGINT)
 
 
 def test_another_thread_that_takes_sigint_changes_nothing() -> None:
@@ -52,9 +56,7 @@ def test_another_thread_that_takes_sigint_changes_nothing() -> None:
     thread.start()  # SIGINT is not blocked in it
     try:
         with pytest.raises(StoppedWhileLoading, match="SIGINT"), stop_signals():
-            os.kill(os.getpid(), signal.SIGINT)
-            for _ in range(100):  # the kernel may wake that thread and not this one: seen at the next step of Python
-                time.sleep(0.02)
+            interrupt(signal.SIGINT)
     finally:
         release.set()
         thread.join()
