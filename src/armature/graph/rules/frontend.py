@@ -34,11 +34,8 @@ def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
         ready=ModelProbe(
             url=f"http://{probe_host}:${{port:frontend.http}}",
             model=deployment.model.served_name,
-            body={
-                "model": deployment.model.served_name,
-                "messages": [{"role": "user", "content": "ready?"}],
-                "max_tokens": 1,
-            },
+            path="/v1/completions",  # base models have no chat template
+            body={"model": deployment.model.served_name, "prompt": "ready?", "max_tokens": 1},
         ),
         stop=StopPolicy(drain_s=frontend.drain_s + 5.0),
     )
