@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,6 @@ def options(environ: Mapping[str, str]) -> list[str]:
         chosen.append(f"--junitxml={report}")
     if pattern := environ.get("TESTBRIDGE_TEST_ONLY"):
         chosen += ["-k", pattern]
-    if scratch := environ.get("TEST_TMPDIR"):
-        chosen.append(f"--basetemp={scratch}/pytest")
     return chosen
 
 
@@ -50,10 +49,14 @@ def main(folders: Sequence[str]) -> int:
     """pytest's exit code. A folder without tests fails, except in a shard that got none."""
     if scratch := os.environ.get("TEST_TMPDIR"):
         os.environ.setdefault("HOME", scratch)  # Bazel gives tests no home, and caches belong to the test
+    # Python puts the folder of the program on the path, links followed: the checkout's tests/, declared or not.
+    sys.path[:] = [p for p in sys.path if p != str(Path(__file__).resolve().parent)]
     part = shard(os.environ)
     if part is not None and (status := os.environ.get("TEST_SHARD_STATUS_FILE")):
         Path(status).touch()  # tells Bazel that we do take a part only
-    code = pytest.main([*options(os.environ), *folders], plugins=[] if part is None else [part])
+    # Bazel's own scratch folder has a path too long for the Unix sockets that engines open.
+    with tempfile.TemporaryDirectory(prefix="armature-test-") as scratch:
+        code = pytest.main([*options(os.environ), f"--basetemp={scratch}/t", *folders], plugins=[] if part is None else [part])
     return 0 if part is not None and code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
 

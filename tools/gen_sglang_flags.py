@@ -45,7 +45,7 @@ def describe(action: argparse.Action) -> dict[str, Any]:
         "help": " ".join((action.help or "").replace("%%", "%").split())[:200],
     }
     if action.choices is not None:
-        flag["choices"] = [c for c in action.choices if _is_json(c)]
+        flag["choices"] = sorted((c for c in action.choices if _is_json(c)), key=str)  # some are sets: any order
     return flag
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-UNPACK = Path(__file__).absolute().parents[2] / "third_party/offline/rules_python/private/unpack_wheels.py"
+UNPACK = Path(__file__).absolute().parents[2] / "third_party/pip/unpack_wheels.py"
 
 
 @pytest.fixture
