@@ -12,10 +12,9 @@ import atexit
 import contextlib
 import logging
 import os
-import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -42,22 +41,28 @@ def start(model_path: str | Path, words: Sequence[str] = ()) -> SGLangEngine:
     """
     began = time.monotonic()
     server_args = arguments.parse(words, model_path=str(model_path))
-    _meet_through_a_file(server_args)
-    engine = _without_detokenizer()(server_args=server_args)
+    with _meeting_through_a_file(server_args):
+        engine = _without_detokenizer()(server_args=server_args)
     return SGLangEngine(engine, load_seconds=time.monotonic() - began)
 
 
-def _meet_through_a_file(server_args: Any) -> None:
-    """Let the ranks of one machine find each other through a file.
+@contextlib.contextmanager
+def _meeting_through_a_file(server_args: Any) -> Iterator[None]:
+    """Let the ranks of one machine find each other through a file while they start.
 
     Otherwise torch opens a store on all interfaces. Data-parallel replicas without DP attention are process groups of
     their own, and ranks on several machines have no file in common: those keep SGLang's way.
     """
     one_group = server_args.dp_size == 1 or server_args.enable_dp_attention
-    if server_args.nnodes == 1 and one_group and env.SGLANG_RENDEZVOUS not in os.environ:
-        folder = tempfile.mkdtemp(prefix="rendezvous-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if server_args.nnodes > 1 or not one_group or env.SGLANG_RENDEZVOUS in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="rendezvous-", ignore_cleanup_errors=True) as folder:
         os.environ[env.SGLANG_RENDEZVOUS] = f"file://{folder}/store"
+        try:
+            yield
+        finally:
+            del os.environ[env.SGLANG_RENDEZVOUS]
 
 
 def _without_detokenizer() -> Any:
