@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from conftest import FLAGS, Asked
-from support.models import tiny
-from support.reference import Reference, prompts
 
 from armature.engine.cpu import activate
 from armature.engine.sglang_engine import SGLangEngine, start
+from support.asking import FLAGS, Asked
+from support.models import tiny
+from support.reference import Reference, prompts
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 
