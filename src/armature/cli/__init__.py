@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from armature import __version__
 from armature.errors import UserError, nearest
+from armature.output import discard
 
 COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output went away (`armature plan | head`): say nothing more, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 141
 
 

@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 from armature.graph.node import ModelProbe
 from armature.graph.plan import Plan
 from armature.launch.rundir import Event
+from armature.output import discard
 
 
 class Show(Protocol):
@@ -40,6 +41,7 @@ class PlainShow:
             print(text, file=self._out, flush=True)
         except (OSError, ValueError):
             self.write = lambda text: None  # type: ignore[method-assign]
+            discard(self._out)
 
     def close(self) -> None:
         pass

@@ -16,6 +16,7 @@ from rich.text import Text
 from armature.graph.plan import Plan, PlannedNode
 from armature.launch.rundir import Event
 from armature.launch.show import PlainShow, last_lines, render
+from armature.output import discard
 
 _COLOURS = {"ready": "green", "skipped": "green", "exited": "green", "failed": "bold red", "starting": "yellow"}
 _GOOD = ("ready", "skipped", "exited")  # what a need must be before a node that needs it starts
@@ -63,8 +64,10 @@ class TableShow(PlainShow):
         super().line(node, merged)
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal went away; the run goes on
+        try:
             self._console.print(Text(text), soft_wrap=True)
+        except (OSError, ValueError):  # the terminal went away; the run goes on
+            discard(self._console.file)  # type: ignore[arg-type]
 
     def close(self) -> None:
         live, self._live = self._live, None

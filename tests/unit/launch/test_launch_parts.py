@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -243,3 +244,24 @@ def test_a_file_that_is_no_plan(tmp_path: Path, text: str | None) -> None:
         path.write_text(text)
     with pytest.raises(UserError, match="cannot be read" if text is None else "is not a plan"):
         load(path)
+
+
+def test_the_exit_code_of_a_program_whose_reader_went_away() -> None:
+    """What is left in the buffer must not end Python with 120."""
+    program = """
+import sys
+from armature.output import discard
+try:
+    print("text", flush=True)
+except BrokenPipeError:
+    discard(sys.stdout)
+    print("more")
+    sys.exit(3)
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run([sys.executable, "-c", program], stdout=writer, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    finally:
+        os.close(writer)
+    assert ended.returncode == 3
