@@ -1,4 +1,4 @@
-"""A raw HTTP/1.1 client on one kept connection, and a client of the worker's timing route. asyncio only."""
+"""Raw HTTP/1.1 clients on one kept connection: for load (asyncio) and for latency (a blocking socket)."""
 
 from __future__ import annotations
 
@@ -49,21 +49,72 @@ class Connection:
         await self.writer.wait_closed()
 
 
-async def first_text(connection: Connection, model: str, prompt: str, max_tokens: int) -> float | None:
+class Wire:
+    """One kept connection that is read by a thread which waits for nothing else.
+
+    What the client itself does is no part of a server's latency: a request's bytes are made before the clock starts, and
+    an answer is parsed after it has been read, each piece with the time at which it came.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def post(self, path: str, body: dict[str, Any]) -> list[tuple[float, bytes]]:
+        """Send, and read the whole answer: (seconds since the sending, line of the body) of each.
+
+        Raises RuntimeError for a status other than 200.
+        """
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        request = head.encode() + data
+        pieces: list[tuple[float, bytes]] = []
+        whole = b""
+        began = time.perf_counter()
+        self._socket.sendall(request)
+        while not _complete(whole):
+            piece = self._socket.recv(1 << 16)
+            now = time.perf_counter()
+            if not piece:
+                raise RuntimeError(f"{path}: the connection was closed")
+            pieces.append((now - began, piece))
+            whole += piece
+        if not whole.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"{path}: {whole[:500]!r}")
+        return _lines(pieces)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _complete(answer: bytes) -> bool:
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    if not blank:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return len(body) >= int(line.split(b":")[1])
+    return body.endswith(b"0\r\n\r\n")  # chunked
+
+
+def _lines(pieces: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+    lines, rest = [], b""
+    for seconds, piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        lines += [(seconds, line) for line in whole]
+    return [*lines, (pieces[-1][0], rest)]
+
+
+def first_text(wire: Wire, model: str, prompt: str, max_tokens: int) -> float | None:
     """Seconds from sending a streamed completion to its first event with text; None when it has no text."""
     body = {"model": model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "ignore_eos": True, "stream": True}
-    first, rest = None, b""
-    began = time.perf_counter()
-    async for piece in connection.post("/v1/completions", body):
-        now = time.perf_counter()
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if first is None and line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["text"]:
-                first = now - began
-    return first
+    for seconds, line in wire.post("/v1/completions", body):
+        if line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["text"]:
+            return seconds
+    return None
 
 
-async def engine_chunks(connection: Connection, token_ids: list[int], max_tokens: int) -> list[tuple[float, list[int]]]:
+def engine_chunks(wire: Wire, token_ids: list[int], max_tokens: int) -> list[tuple[float, list[int]]]:
     """(seconds since the call, new token ids) of each chunk that the engine gave in its own process."""
-    pieces = [p async for p in connection.post("/engine/bench/first_token", {"token_ids": token_ids, "max_tokens": max_tokens})]
-    return [(seconds, ids) for seconds, ids in json.loads(b"".join(pieces))["chunks"]]
+    lines = wire.post("/engine/bench/first_token", {"token_ids": token_ids, "max_tokens": max_tokens})
+    return [(seconds, ids) for seconds, ids in json.loads(lines[-1][1])["chunks"]]

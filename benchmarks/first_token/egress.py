@@ -91,7 +91,7 @@ def measure(egress: str, a: argparse.Namespace) -> dict[str, float]:
         w = subprocess.Popen([sys.executable, __file__, *own], env=env)
         f = subprocess.Popen([sys.executable, "-m", "armature", "frontend", "--http-port", str(http)], env=env)
         try:
-            wait_for(f"http://127.0.0.1:{http}/v1/models/{MODEL}")
+            wait_for(f"http://127.0.0.1:{http}/v1/models/{MODEL}", w, f)
             asyncio.run(load(http, argparse.Namespace(**{**vars(a), "requests": a.concurrency})))
             process, before, began = psutil.Process(w.pid), psutil.Process(w.pid).cpu_times(), time.perf_counter()
             asyncio.run(load(http, a))

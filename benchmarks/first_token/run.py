@@ -2,11 +2,14 @@
 
     python benchmarks/first_token/run.py --model DIR [--samples 200] [--egress push] [-- native SGLang flags]
 
-One worker, and two frontends before it: ours, and one with the runtime's listener as it comes. Three arms, interleaved:
+One worker, and two frontends before it: ours, and one with the runtime's listener as it comes. Three arms:
 
     engine   the engine called in the worker's process, no runtime in between
     ours     HTTP through our frontend
     stock    HTTP through the frontend without TCP_NODELAY
+
+Each frontend has a part of the run, in which its samples alternate at random with the engine's own. In one part for all
+the stock listener's waits, 40 ms each, would let the machine fall asleep before the others' next samples.
 
 Each sample has a prompt of its own (the prefix cache helps nobody). The time is that of the first text: for HTTP the
 first event with text, for the engine the first chunk at which the tokenizer has a whole character.
@@ -15,7 +18,6 @@ first event with text, for the engine the first chunk at which the tokenizer has
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -31,20 +33,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from client import Connection, engine_chunks, first_text
+from client import Wire, engine_chunks, first_text
 from facts import hardware, versions
 from tokenizers import Tokenizer
 
 from armature.graph.ports import HostPorts
 
 HERE = Path(__file__).parent
-ARMS = ("engine", "ours", "stock")
+FRONTENDS = ("ours", "stock")
+ARMS = ("engine", *FRONTENDS)
 MODEL = "bench"
 
 
 def main() -> int:
     a = options()
-    record = asyncio.run(measure(a))
+    record = measure(a)
     out = HERE / "records" / f"{a.name or a.egress}.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(record, indent=1) + "\n")
@@ -69,24 +72,27 @@ def options() -> argparse.Namespace:
     return p.parse_args()
 
 
-async def measure(a: argparse.Namespace) -> dict[str, Any]:
+def measure(a: argparse.Namespace) -> dict[str, Any]:
     """Run all samples; returns the record."""
     host = hardware()
     rng = random.Random(a.seed)
     tokenizer = Tokenizer.from_file(str(a.model / "tokenizer.json"))
     with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
-        connections = {arm: await Connection.open(port) for arm, port in ports.items()}
-        times: dict[str, list[float]] = {arm: [] for arm in ARMS}
-        for i in range(a.warmup + a.samples):
-            for arm in rng.sample(ARMS, len(ARMS)):
-                seconds = None
-                while seconds is None:  # random weights: now and then a prompt is answered without text
-                    prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
-                    seconds = await one(arm, connections[arm], tokenizer, prompt, a.tokens)
-                if i >= a.warmup:
-                    times[arm].append(round(seconds * 1e3, 4))
-        for connection in connections.values():
-            await connection.close()
+        wires = {arm: Wire(port) for arm, port in ports.items()}
+        times: dict[str, dict[str, list[float]]] = {}
+        for frontend in FRONTENDS:
+            pair = ("engine", frontend)
+            times[frontend] = {arm: [] for arm in pair}
+            for i in range(a.warmup + a.samples):
+                for arm in rng.sample(pair, len(pair)):
+                    seconds = None
+                    while seconds is None:  # random weights: now and then a prompt is answered without text
+                        prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
+                        seconds = one(arm, wires[arm], tokenizer, prompt, a.tokens)
+                    if i >= a.warmup:
+                        times[frontend][arm].append(round(seconds * 1e3, 4))
+        for wire in wires.values():
+            wire.close()
     return {
         "benchmark": "first_token",
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -107,12 +113,12 @@ async def measure(a: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
+def one(arm: str, wire: Wire, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
     """Seconds to the first text of one request; None when it has no text."""
     if arm != "engine":
-        return await first_text(connection, MODEL, prompt, max_tokens)
+        return first_text(wire, MODEL, prompt, max_tokens)
     ids: list[int] = []
-    for seconds, new in await engine_chunks(connection, tokenizer.encode(prompt).ids, max_tokens):
+    for seconds, new in engine_chunks(wire, tokenizer.encode(prompt).ids, max_tokens):
         ids += new
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if text and not text.endswith("\ufffd"):
@@ -120,13 +126,13 @@ async def one(arm: str, connection: Connection, tokenizer: Tokenizer, prompt: st
     return None
 
 
-def summary(times: dict[str, list[float]]) -> dict[str, Any]:
-    """Percentiles of each arm in ms, and what each HTTP arm adds to the engine at p50."""
-    arms = {arm: {q: round(percentile(values, q), 3) for q in (10, 50, 90, 99)} for arm, values in times.items()}
-    return {
-        "ms": {arm: {f"p{q}": v for q, v in by.items()} for arm, by in arms.items()},
-        "added_ms_p50": {arm: round(arms[arm][50] - arms["engine"][50], 3) for arm in ("ours", "stock")},
+def summary(times: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """Percentiles in ms of each part's two arms, and what its frontend adds to the engine at p50."""
+    ms = {
+        part: {arm: {f"p{q}": round(percentile(v, q), 3) for q in (10, 50, 90, 99)} for arm, v in arms.items()}
+        for part, arms in times.items()
     }
+    return {"ms": ms, "added_ms_p50": {part: round(arms[part]["p50"] - arms["engine"]["p50"], 3) for part, arms in ms.items()}}
 
 
 def percentile(values: list[float], q: int) -> float:
@@ -137,7 +143,8 @@ def percentile(values: list[float], q: int) -> float:
 def table(s: dict[str, Any]) -> str:
     """The summary as text."""
     rows = [f"{'first text, ms':16}{'p10':>8}{'p50':>8}{'p90':>8}{'p99':>8}"]
-    rows += [f"{arm:16}" + "".join(f"{v:8.2f}" for v in by.values()) for arm, by in s["ms"].items()]
+    for part in s["ms"].values():
+        rows += [f"{arm:16}" + "".join(f"{v:8.2f}" for v in by.values()) for arm, by in part.items()]
     return "\n".join(rows)
 
 
@@ -155,18 +162,22 @@ def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
         "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports["stock"])],
     }
     with contextlib.ExitStack() as stack:
-        for command in commands.values():
-            process = subprocess.Popen([sys.executable, *command], env=env, stdout=sys.stderr)
-            stack.callback(end, process)
+        started = {}
+        for arm, command in commands.items():
+            started[arm] = subprocess.Popen([sys.executable, *command], env=env, stdout=sys.stderr)
+            stack.callback(end, started[arm])
         for arm, path in (("engine", "/health"), ("ours", f"/v1/models/{MODEL}"), ("stock", f"/v1/models/{MODEL}")):
-            wait_for(f"http://127.0.0.1:{ports[arm]}{path}")
+            wait_for(f"http://127.0.0.1:{ports[arm]}{path}", *started.values())
         yield ports
 
 
-def wait_for(url: str, timeout_s: float = 180) -> None:
-    """Return when `url` answers with 200."""
+def wait_for(url: str, *needed: subprocess.Popen[bytes], timeout_s: float = 180) -> None:
+    """Return when `url` answers with 200. Raises RuntimeError when one of the needed processes ends before."""
     end_at = time.monotonic() + timeout_s
     while time.monotonic() < end_at:
+        for process in needed:
+            if process.poll() is not None:
+                raise RuntimeError(f"ended with {process.returncode}: {process.args!r}")
         with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2) as answer:
             if answer.status == 200:
                 return
