@@ -16,6 +16,13 @@ LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own proce
 OMP_THREADS = "OMP_NUM_THREADS"  # threads of torch's kernels; half of the cores unless the user says otherwise
 SGLANG_RENDEZVOUS = "SGLANG_DISTRIBUTED_INIT_METHOD_OVERRIDE"  # how the ranks of one engine find each other
 SGLANG_CPU = "SGLANG_USE_CPU_ENGINE"  # SGLang takes its CPU paths; also turns our stand-ins on
+SGLANG_HOST_IP = "SGLANG_HOST_IP"  # the address at which an engine's ranks and KV transfers are reached
+SGLANG_BOOTSTRAP_TIMEOUT = "SGLANG_DISAGGREGATION_BOOTSTRAP_TIMEOUT"  # seconds that prefill waits for the handshake
+SGLANG_WAITING_TIMEOUT = "SGLANG_DISAGGREGATION_WAITING_TIMEOUT"  # seconds that decode waits for the KV cache
+SGLANG_HEARTBEAT = "SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL"  # seconds between decode's looks at prefill
+SGLANG_HEARTBEAT_FAILURES = "SGLANG_DISAGGREGATION_HEARTBEAT_MAX_FAILURE"  # looks that fail before prefill counts as dead
+SGLANG_CPU_BIND = "SGLANG_CPU_OMP_THREADS_BIND"  # the cores of each rank on the CPU, ranks parted by |
+MOONCAKE_TCP_BIND = "MC_TCP_BIND_ADDRESS"  # the address on which mooncake's TCP transport listens
 
 # Set by Armature for the Dynamo runtime.
 DYN_DISCOVERY = "DYN_DISCOVERY_BACKEND"  # file | etcd

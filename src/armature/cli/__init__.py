@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
     "flags": "list the native SGLang flags that engine.args accepts",
     "models": "make or fetch a model's files",
+    "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
 }

@@ -77,6 +77,8 @@ class Model(Section):
             raise ValueError("no model is named: give model=NAME, or model.path= a local folder or a Hugging Face id")
         if self.weights != "checkpoint" and self.shape is None:
             raise ValueError(f"weights={self.weights} needs model.shape, which only the models under conf/model/ with a shape have")
+        if self.weights == "seeded" and self.path:
+            raise ValueError(f"path={self.path} and weights=seeded exclude each other: for your own files take model=custom")
         if not self.served_name:
             raise ValueError("the model has no name: set model.name=")
         return self
@@ -93,6 +95,7 @@ class RoleGroup(Section):
     role: str = Field(description="The kind of worker: a module of armature.worker.roles.")
     replicas: int = Field(default=1, ge=1, le=1024)
     gpus: int = Field(default=1, ge=0, description="GPUs of one replica, on hardware that has any.")
+    share_gpus_with: str | None = Field(default=None, description="A group before this one whose GPUs are used: replica i with its replica i.")
     engine: EngineSection = EngineSection()
     env: dict[str, str] = Field(default_factory=dict, description="Environment of these workers.")
 
@@ -105,7 +108,9 @@ class RoleGroup(Section):
 class Router(Section):
     """How the frontend spreads requests over workers."""
 
-    mode: Literal["round_robin", "random", "least_loaded"] = "round_robin"
+    mode: Literal["round_robin", "random", "least_loaded", "kv"] = Field(
+        default="round_robin", description="kv: where most of the prompt is cached already, as far as the router knows."
+    )
     migration_limit: int = Field(default=0, ge=0, description="How often a request may move to another worker when its own dies.")
 
 
@@ -115,6 +120,36 @@ class Topology(Section):
     name: str
     router: Router = Router()
     roles: dict[str, RoleGroup] = Field(min_length=1, description="Node name -> workers of that kind.")
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Topology:
+        names = list(self.roles)
+        for name, group in self.roles.items():
+            other = group.share_gpus_with
+            if other is not None and (other not in names[: names.index(name)] or self.roles[other].share_gpus_with):
+                raise ValueError(f"roles.{name}.share_gpus_with={other}: expected a group before {name} that has GPUs of its own")
+            if other is not None and self.roles[other].replicas < group.replicas:
+                raise ValueError(f"roles.{name} has {group.replicas} replicas and shares the GPUs of {self.roles[other].replicas}")
+        kinds = {group.role for group in self.roles.values()}
+        for leg, partner in (("prefill", "decode"), ("decode", "prefill")):
+            if leg in kinds and partner not in kinds:
+                raise ValueError(f"there are {leg} workers and no {partner} workers: no request could ever be served")
+        return self
+
+
+class Disaggregation(Section):
+    """How prefill and decode workers meet, and how long each waits for the other. All figures are per request."""
+
+    host: str = Field(
+        default="127.0.0.1", description="The address at which workers meet and move KV caches; loopback serves one machine only."
+    )
+    bootstrap_timeout_s: int = Field(default=30, gt=0, description="Seconds that prefill waits for its decode worker's handshake.")
+    transfer_timeout_s: int = Field(
+        default=30, gt=0, description="Seconds that decode waits for the KV cache, prefill's queue and computation included."
+    )
+    heartbeat_s: float = Field(default=1.0, gt=0, description="Seconds between decode's looks at prefill.")
+    heartbeat_failures: int = Field(default=3, ge=1, description="Looks that fail before prefill counts as dead.")
+    probe_timeout_s: float = Field(default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready.")
 
 
 class Hardware(Section):
@@ -169,6 +204,7 @@ class Deployment(Section):
     launcher: LauncherSection
     frontend: Frontend
     worker: Worker
+    disaggregation: Disaggregation = Disaggregation()
     engine: EngineSection
 
     def engine_args(self, group: str) -> dict[str, EngineArg]:

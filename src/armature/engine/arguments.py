@@ -27,6 +27,11 @@ ON_CPU: Mapping[str, Any] = {
 }
 
 
+# How the KV cache gets from prefill to decode.
+_HANDOFF: Mapping[str, Any] = {"disaggregation_transfer_backend": "nixl"}
+_HANDOFF_ON_CPU: Mapping[str, Any] = {"disaggregation_transfer_backend": "mooncake_tcp"}
+
+
 def wants_cpu(words: Sequence[str]) -> bool:
     """Whether the flags or the environment ask for the CPU."""
     return _value_of("--device", words) == "cpu" or os.environ.get(env.SGLANG_CPU) == "1"
@@ -50,6 +55,10 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     for action in parser._actions:
         action.required = False  # model_path comes from the worker's own options
     defaults = {**ALWAYS, **(ON_CPU if cpu else {})}
+    if mode := given.get("disaggregation_mode"):
+        defaults |= _HANDOFF_ON_CPU if cpu else _HANDOFF
+        if cpu and mode == "decode":
+            defaults |= {"disaggregation_decode_retraction_backup": "none"}  # the others copy from a GPU
     parser.set_defaults(**defaults)
     namespace, unknown = parser.parse_known_args(list(words))
     if unknown:
@@ -57,6 +66,9 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     if cpu:
         namespace.device = "cpu"
     for name, value in given.items():
+        flag = "--" + name.replace("_", "-")
+        if any(w == flag or w.startswith(flag + "=") for w in words):
+            raise UserError(f"{flag} is decided by the worker's own options and role", where="the worker's command line", fix="leave it out")
         setattr(namespace, name, value)
     for name in ("_radix_eviction_policy_explicitly_set", "_swa_full_tokens_ratio_explicitly_set"):
         flag = "--" + name.removeprefix("_").removesuffix("_explicitly_set").replace("_", "-")

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from armature import env
-from armature.engine import arguments
+from armature.engine import arguments, cpu
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.sampling import sampling_params
 from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RequestRefused
@@ -33,14 +33,18 @@ END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
 logger = logging.getLogger(__name__)
 
 
-def start(model_path: str | Path, words: Sequence[str] = ()) -> SGLangEngine:
+def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SGLangEngine:
     """Start an engine from native flags and return it when its scheduler has loaded the model.
+
+    given: SGLang's fields that the caller decides, such as disaggregation_mode.
 
     Call it inside the event loop that will use it: SGLang's sockets belong to the loop that they were made in.
     Raises UserError for wrong flags, RuntimeError when the engine does not come up (its own log says why).
     """
     began = time.monotonic()
-    server_args = arguments.parse(words, model_path=str(model_path))
+    server_args = arguments.parse(words, model_path=str(model_path), **given)
+    if cpu.is_active() and (ranks := max(server_args.tp_size, server_args.dp_size) * server_args.pp_size) > 1:
+        cpu.bind_ranks(ranks)
     with _meeting_through_a_file(server_args):
         engine = _without_detokenizer()(server_args=server_args)
     return SGLangEngine(engine, load_seconds=time.monotonic() - began)
@@ -114,6 +118,11 @@ class SGLangEngine:
             load_seconds=self._load_seconds,
         )
 
+    @property
+    def bootstrap(self) -> tuple[str, int]:
+        """Host and port of a prefill engine's bootstrap server."""
+        return self._resolved["host"], self._resolved["disaggregation_bootstrap_port"]
+
     def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
         """Chunks of all outputs as they come. See `engine.types.Engine.generate`."""
         return self._one(request, request.request_id, 0) if request.sampling.n == 1 else self._many(request)
@@ -167,6 +176,9 @@ class SGLangEngine:
             routed_dp_rank=request.dp_rank,
             priority=request.priority,
         )
+        if handoff := request.bootstrap:
+            native.bootstrap_host, native.bootstrap_port, native.bootstrap_room = handoff.host, handoff.port, handoff.room
+            native.disagg_prefill_dp_rank = request.prefill_dp_rank
         # Closing SGLang's generator, on whatever way out, aborts what its scheduler still works on.
         async with aclosing(self._manager.generate_request(native, None)) as outs:
             try:

@@ -40,6 +40,21 @@ class Sampling:
     guide: Guide | None = None
 
 
+# The host of a Bootstrap whose other leg does not exist: the engine works alone, and no KV cache goes anywhere.
+NOBODY = "2.2.2.2"  # SGLang's own value
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Where a prompt's KV cache changes hands: the bootstrap server of the prefill engine, and the room in which the two
+    legs of one request meet (63 bits, chosen once for each request).
+    """
+
+    host: str
+    port: int
+    room: int
+
+
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """One prompt, as token ids.
@@ -47,6 +62,8 @@ class GenerateRequest:
     logprobs: None for none; 0 for the chosen token's only; k > 0 for the k most likely tokens beside it.
     dp_rank: the data-parallel rank that must serve it; None lets the engine choose.
     priority: greater is sooner, as far as the engine's scheduling policy goes; None: the default.
+    bootstrap: where the KV cache changes hands; for engines that only prefill or only decode.
+    prefill_dp_rank: on a decode engine, the data-parallel rank of the prefill engine that has the request's other leg.
     """
 
     request_id: str
@@ -55,6 +72,8 @@ class GenerateRequest:
     logprobs: int | None = None
     dp_rank: int | None = None
     priority: int | None = None
+    bootstrap: Bootstrap | None = None
+    prefill_dp_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,10 @@ class TaskSpec(Frozen):
 
 
 class Node(Frozen):
-    """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs)."""
+    """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs).
+
+    gpus: how many it gets for itself; gpus_of: the node whose GPUs it uses as well.
+    """
 
     name: str
     kind: Literal["service", "task"]
@@ -109,6 +112,7 @@ class Node(Frozen):
     needs: tuple[str, ...] = ()
     ports: tuple[PortRequest, ...] = ()
     gpus: int = 0
+    gpus_of: str | None = None
     ready: Probe | None = None
     task: TaskSpec | None = None
     stop: StopPolicy = StopPolicy()

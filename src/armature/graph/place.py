@@ -75,7 +75,7 @@ def _planned(
 ) -> PlannedNode:
     argv = tuple(word for part in node.argv for word in (site.python if part == "${python}" else (fill(part),)))
     env = {**site.env, **{k: fill(v) for k, v in node.env.items()}}
-    if node.gpus:
+    if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
     return PlannedNode(
         name=node.name,
@@ -125,7 +125,7 @@ def _give_gpus(graph: Graph, available: int) -> dict[str, tuple[int, ...]]:
     for node in graph.nodes:
         given[node.name] = tuple(range(first, first + node.gpus))
         first += node.gpus
-    return given
+    return {node.name: given[node.gpus_of or node.name] for node in graph.nodes}
 
 
 def _give_ports(graph: Graph, source: PortSource) -> dict[tuple[str, str], PortBlock]:

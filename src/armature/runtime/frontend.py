@@ -97,7 +97,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
     require_free(options.host, options.port)
     prepare_environment(options, os.environ)
 
-    from dynamo._core import EngineType, EntrypointArgs, FrontendRoute, RouterConfig, make_engine, run_input
+    from dynamo._core import EngineType, EntrypointArgs, FrontendRoute, make_engine, run_input
 
     stop = Stop()
     stop.install()
@@ -108,7 +108,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
             EngineType.Dynamic,
             http_host=options.host,
             http_port=options.port,
-            router_config=RouterConfig(mode),
+            router_config=_router_config(mode),
             migration_limit=options.migration_limit,
         ),
     )
@@ -126,6 +126,14 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
         logger.warning("open streams did not finish within %g s; ending without them", options.drain_s)
     logger.info("frontend ended")
     return 0
+
+
+def _router_config(mode: Any) -> Any:
+    """How requests are spread. Mode KV goes by what the router itself sent where: workers publish no events yet."""
+    from dynamo._core import KvRouterConfig, RouterConfig
+    from dynamo.llm import RouterMode
+
+    return RouterConfig(mode, KvRouterConfig(use_kv_events=False)) if mode == RouterMode.KV else RouterConfig(mode)
 
 
 async def _announce(options: FrontendOptions, server: asyncio.Future[Any], tune_listener: Callable[[int], bool]) -> None:

@@ -11,7 +11,7 @@ from armature.errors import UserError, nearest
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
 
-Api = Literal["chat", "completions", "embedding", "rerank", "images", "videos"]
+Api = Literal["chat", "completions", "embedding", "rerank", "images", "videos", "prefill"]
 WorkerKind = Literal["aggregated", "prefill", "decode", "encode"]
 
 _API_NAMES = {
@@ -21,6 +21,7 @@ _API_NAMES = {
     "rerank": "Rerank",
     "images": "Images",
     "videos": "Videos",
+    "prefill": "Prefill",
 }
 
 
@@ -29,12 +30,13 @@ class ModelCard:
     """What a worker says of its model when it registers.
 
     name: what clients ask for. path: the folder with the tokenizer and the chat template.
-    apis: the OpenAI routes that it answers. worker: the part that it takes in serving; needs: alternatives, each a
+    apis: the OpenAI routes that it answers; `prefill`: none, it does the first leg of others' requests. worker: the part that it takes in serving; needs: alternatives, each a
         list of kinds of workers that must be there as well before the model can be served.
     input: `tokens`: the frontend renders and tokenizes; `text`: the request's body arrives as it is.
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
-    dp_size: data-parallel ranks behind this one endpoint.
+    dp_size: data-parallel ranks behind this one endpoint. dp_start: the first of them, counted over all nodes.
+    bootstrap: host and port at which a prefill worker's KV cache is fetched.
     tool_call_parser, reasoning_parser: the frontend's parsers for the model's output; see `check_parsers`.
     """
 
@@ -50,6 +52,8 @@ class ModelCard:
     max_running_requests: int | None = None
     max_prefill_tokens: int | None = None
     dp_size: int = 1
+    dp_start: int = 0
+    bootstrap: tuple[str, int] | None = None
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
 
@@ -115,6 +119,9 @@ def _runtime_config(card: ModelCard) -> Any:
     config.max_num_seqs = card.max_running_requests
     config.max_num_batched_tokens = card.max_prefill_tokens
     config.data_parallel_size = card.dp_size
+    config.data_parallel_start_rank = card.dp_start
+    if card.bootstrap is not None:
+        config.set_disaggregated_endpoint(*card.bootstrap)
     config.tool_call_parser = card.tool_call_parser
     config.reasoning_parser = card.reasoning_parser
     return config

@@ -36,6 +36,15 @@ class GuideSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class BootstrapInfo:
+    """Where the two legs of a request meet, as the frontend chose it: the prefill worker's bootstrap server, and the room."""
+
+    host: str
+    port: int
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRequest:
     """A request with its prompt as token ids. None means: not given.
 
@@ -61,7 +70,9 @@ class TokenRequest:
     guide: GuideSpec | None = None
     logprobs: int | None = None
     dp_rank: int | None = None
+    prefill_dp_rank: int | None = None
     priority: int | None = None
+    bootstrap: BootstrapInfo | None = None
 
 
 # What is refused when it is set, by section: field -> what the client is told. "" is the request itself.
@@ -122,8 +133,17 @@ def read_request(request: Mapping[str, Any]) -> TokenRequest:
         guide=read_guide(sampling.get("guided_decoding")),
         logprobs=output.get("logprobs"),
         dp_rank=routing.get("dp_rank"),
+        prefill_dp_rank=routing.get("prefill_dp_rank"),
         priority=routing.get("priority"),
+        bootstrap=read_bootstrap(request.get("bootstrap_info")),
     )
+
+
+def read_bootstrap(info: Mapping[str, Any] | None) -> BootstrapInfo | None:
+    """Where the legs meet, when the frontend chose it."""
+    if not info:
+        return None
+    return BootstrapInfo(info["bootstrap_host"], info["bootstrap_port"], info["bootstrap_room"])
 
 
 def read_token_ids(value: Any) -> list[int]:
@@ -179,6 +199,22 @@ def token_chunk(
             chunk["stop_reason"] = stop_reason
         if usage is not None:
             chunk["completion_usage"] = usage
+    return chunk
+
+
+def handed_over(meeting: Mapping[str, Any], usage: dict[str, Any] | None) -> dict[str, Any]:
+    """The one chunk of a prefill leg, sent when the KV cache has gone over: no token, and the request's `bootstrap_info`.
+
+    The frontend takes a leg that ends without it for a failure, and fails the request.
+    """
+    chunk: dict[str, Any] = {
+        "token_ids": [],
+        "index": 0,
+        "finish_reason": "stop",
+        "disaggregated_params": {key: meeting[key] for key in ("bootstrap_host", "bootstrap_port", "bootstrap_room")},
+    }
+    if usage is not None:
+        chunk["completion_usage"] = usage
     return chunk
 
 

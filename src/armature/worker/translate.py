@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from armature.engine.types import Chunk, GenerateRequest, Guide, Sampling, Usage
+from armature.engine.types import Bootstrap, Chunk, GenerateRequest, Guide, Sampling, Usage
 from armature.runtime import wire
 
 
@@ -39,6 +39,8 @@ def generate_request(request: Mapping[str, Any], request_id: str) -> GenerateReq
         logprobs=read.logprobs,
         dp_rank=read.dp_rank,
         priority=read.priority,
+        bootstrap=None if (meet := read.bootstrap) is None else Bootstrap(meet.host, meet.port, meet.room),
+        prefill_dp_rank=read.prefill_dp_rank,
     )
 
 

@@ -39,6 +39,13 @@ def activate() -> None:
     hooks.install()
 
 
+def bind_ranks(ranks: int) -> None:
+    """Give each of several ranks cores of its own, one after the other; SGLang wants them named when there are more ranks
+    than NUMA nodes. What the user set stays."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.environ.setdefault(env.SGLANG_CPU_BIND, "|".join(str(cores[rank % len(cores)]) for rank in range(ranks)))
+
+
 def is_active() -> bool:
     """Whether this process runs with the stand-ins."""
     return os.environ.get(env.SGLANG_CPU) == "1" and str(SITE) in sys.path

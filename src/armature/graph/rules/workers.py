@@ -5,9 +5,13 @@ from __future__ import annotations
 from armature import env
 from armature.config.flags import to_argv
 from armature.config.modelref import ModelSource
-from armature.config.schema import Deployment, EngineArg, RoleGroup
+from armature.config.schema import Deployment, Disaggregation, EngineArg, RoleGroup
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env
+
+LEGS = ("prefill", "decode")
+# The component of the runtime under which a role's workers are found; `backend` for those that clients' requests go to.
+COMPONENTS = {"prefill": "prefill"}
 
 
 def worker_nodes(deployment: Deployment, source: ModelSource, needs: tuple[str, ...]) -> tuple[Node, ...]:
@@ -34,7 +38,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--served-model-name",
         model.served_name,
         "--endpoint",
-        f"{deployment.runtime.namespace}.backend.generate",
+        f"{deployment.runtime.namespace}.{COMPONENTS.get(role.role, 'backend')}.generate",
         "--system-port",
         f"${{port:{name}.system}}",
         "--egress",
@@ -45,18 +49,43 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     )
     native = _native_args(deployment, group)
     on_cpu = deployment.hardware.device == "cpu"
+    leg = role.role in LEGS
+    meet = ("--host", deployment.disaggregation.host) if leg else ()
+    if role.role == "prefill":
+        meet += ("--disaggregation-bootstrap-port", f"${{port:{name}.bootstrap}}")
     return Node(
         name=name,
         kind="service",
         label=role.role,
-        argv=armature_argv("worker", role.role, *own, *to_argv(native), "--nccl-port", f"${{port:{name}.nccl}}"),
-        env=plane_env(deployment) | ({env.SGLANG_CPU: "1"} if on_cpu else {}) | deployment.hardware.env | role.env,
+        argv=armature_argv("worker", role.role, *own, *to_argv(native), "--nccl-port", f"${{port:{name}.nccl}}", *meet),
+        env=plane_env(deployment)
+        | ({env.SGLANG_CPU: "1"} if on_cpu else {})
+        | (_leg_env(deployment.disaggregation) if leg else {})
+        | deployment.hardware.env
+        | role.env,
         needs=needs,
-        ports=(PortRequest(name="system"), PortRequest(name="nccl")),
-        gpus=0 if on_cpu else role.gpus,
+        ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_bootstrap_port(deployment, role)),
+        gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
+        gpus_of=None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}",
         ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
     )
+
+
+def _bootstrap_port(deployment: Deployment, role: RoleGroup) -> tuple[PortRequest, ...]:
+    return (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
+
+
+def _leg_env(d: Disaggregation) -> dict[str, str]:
+    """What the engines of a pair read from their environment: where they are reached, and how long they wait."""
+    return {
+        env.SGLANG_HOST_IP: d.host,
+        env.MOONCAKE_TCP_BIND: d.host,
+        env.SGLANG_BOOTSTRAP_TIMEOUT: str(d.bootstrap_timeout_s),
+        env.SGLANG_WAITING_TIMEOUT: str(d.transfer_timeout_s),
+        env.SGLANG_HEARTBEAT: f"{d.heartbeat_s:g}",
+        env.SGLANG_HEARTBEAT_FAILURES: str(d.heartbeat_failures),
+    }
 
 
 def _native_args(deployment: Deployment, group: str) -> dict[str, EngineArg]:

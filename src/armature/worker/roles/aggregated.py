@@ -1,8 +1,5 @@
 """Role `aggregated`: one engine does prefill and decode. Tokens in, tokens out.
 
-A request flows through `stream`: read and checked (400 for what cannot be had), given to the engine with its sampling
-options, stop strings and grammar, and its chunks go out as they come. A client that goes away aborts it in the engine.
-
 Refused with HTTP 400, never dropped: log probabilities of the prompt (`prompt_logprobs`; `echo` of a completion, which
 needs them), beam search, `best_of` other than `n`, `include_stop_str_in_output`, `max_thinking_tokens`, images and other
 media, prompts as embeddings, a grammar backend or whitespace pattern per request, more than one grammar.
@@ -10,101 +7,14 @@ media, prompts as embeddings, a grammar backend or whitespace pattern per reques
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from typing import Any
-from uuid import uuid4
-
-from armature.engine.types import Engine, GenerateRequest, RequestRefused, Sampling
-from armature.runtime.egress import Context, on_cancel
-from armature.runtime.errors import refusal
-from armature.runtime.registration import ModelCard
-from armature.runtime.wire import Unsupported
-from armature.worker.roles.base import ControlRoute, WorkerSettings
-from armature.worker.translate import ChunkWriter, EngineFailed, generate_request
+from armature.worker.generating import Generating
+from armature.worker.roles.base import WorkerSettings
 
 SUMMARY = "prefill and decode in one engine"
-CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
-
-logger = logging.getLogger(__name__)
 
 
-class Aggregated:
+class Aggregated(Generating):
     """One engine behind one endpoint."""
-
-    def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
-        self.engine = engine
-        self._settings = settings
-
-    @property
-    def card(self) -> ModelCard:
-        """What the frontend is told of the model."""
-        s, info = self._settings, self.engine.info
-        return ModelCard(
-            name=s.model_name,
-            path=s.model_path,
-            context_length=info.context_length,
-            block_size=info.block_size,
-            total_kv_blocks=info.total_kv_blocks,
-            max_running_requests=info.max_running_requests,
-            max_prefill_tokens=info.max_prefill_tokens,
-            dp_size=info.dp_size,
-            tool_call_parser=s.tool_call_parser,
-            reasoning_parser=s.reasoning_parser,
-        )
-
-    async def canary(self) -> None:
-        """One token on every data-parallel rank. Raises RuntimeError when one does not come."""
-        if not await self.engine.healthy():
-            raise RuntimeError("its scheduler does not answer")
-        ranks = range(self.engine.info.dp_size)
-        await asyncio.gather(*(self._one_token(rank if len(ranks) > 1 else None) for rank in ranks))
-
-    async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
-        """Answer one request."""
-        engine, request_id = self.engine, context.id() or uuid4().hex
-        try:
-            wanted = generate_request(request, request_id)
-        except Unsupported as e:
-            raise refusal(str(e)) from None
-        writer = ChunkWriter(wanted.sampling.n)
-        whole = False
-        with on_cancel(context, lambda: engine.abort(request_id)):
-            try:
-                async for chunk in engine.generate(wanted):
-                    if chunk.finish is not None and context.is_stopped():
-                        break  # nobody reads it any more
-                    yield writer.write(chunk)
-                whole = True
-            except RequestRefused as e:
-                raise refusal(str(e)) from None
-            except EngineFailed as e:
-                logger.error("request %s failed in the engine: %s", request_id, e)
-                raise
-            finally:
-                if not whole:  # the runtime dropped this stream, or something broke: leave nothing running
-                    engine.abort(request_id)
-
-    def routes(self) -> dict[str, ControlRoute]:
-        """None: nothing of this role is controlled over HTTP."""
-        return {}
-
-    def close(self) -> None:
-        """End the engine."""
-        self.engine.shutdown()
-
-    async def _one_token(self, dp_rank: int | None) -> None:
-        sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
-        request = GenerateRequest(f"canary-{uuid4().hex}", [1], sampling, dp_rank=dp_rank)
-        got = 0
-        async with asyncio.timeout(CANARY_TIMEOUT_S):
-            async for chunk in self.engine.generate(request):
-                if chunk.finish is not None and chunk.finish.reason == "error":
-                    raise RuntimeError(f"the engine failed on its first token: {chunk.finish.message}")
-                got += len(chunk.token_ids)
-        if not got:
-            raise RuntimeError("the engine gave no token")
 
 
 def open_role(settings: WorkerSettings) -> Aggregated:

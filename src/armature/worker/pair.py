@@ -1,0 +1,51 @@
+"""What prefill and decode have in common: the legs of a request, the warm-up without a partner, and the probe of a pair."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from armature.engine.types import NOBODY, Bootstrap, GenerateRequest, Sampling
+from armature.runtime.wire import Unsupported
+from armature.worker.generating import Generating
+from armature.worker.roles.base import ControlRoute
+
+PROBE_ROUTE = "pair/probe"
+
+
+class Leg(Generating):
+    """An engine that does one leg of a request."""
+
+    def alone(self, request: GenerateRequest) -> GenerateRequest:
+        """Its KV cache goes to nobody, or comes from nobody."""
+        return replace(request, bootstrap=Bootstrap(NOBODY, 0, request.dp_rank or 0))
+
+    def routes(self) -> dict[str, ControlRoute]:
+        """The probe of a pair: one real token with a partner."""
+        return {PROBE_ROUTE: self._probe}
+
+    async def _probe(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{"host", "port", "room", "token_ids", "timeout_s"} -> {"token_ids"}, or {"error"} with the reason."""
+        request_id = f"probe-{uuid4().hex}"
+        sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
+        meet = Bootstrap(body["host"], body["port"], body["room"])
+        try:
+            async with asyncio.timeout(body["timeout_s"]):
+                return {"token_ids": await self.one_token(GenerateRequest(request_id, body["token_ids"], sampling, bootstrap=meet))}
+        except TimeoutError:
+            return {"error": f"no token within {body['timeout_s']:g} s"}
+        except RuntimeError as e:
+            return {"error": str(e)}
+        finally:
+            self.engine.abort(request_id)
+
+
+def check_leg(request: GenerateRequest) -> GenerateRequest:
+    """`request` if a pair of engines can serve it. Raises Unsupported otherwise."""
+    if request.sampling.n > 1:
+        raise Unsupported(f"n={request.sampling.n}: prefill and decode are separate here, and a prompt's KV cache is handed over once; ask n times")
+    if request.bootstrap is None:
+        raise Unsupported("this worker does one leg of a request, and the request names no place to meet the other (bootstrap_info)")
+    return request

@@ -1,0 +1,36 @@
+"""Role `decode`: the second leg of a request. Its prompt's KV cache comes from a prefill worker, and all tokens come from here.
+
+The frontend sends both legs at once; this one waits in the engine until the cache has arrived. Refused with HTTP 400:
+what `aggregated` refuses, and n > 1, because one prefill's cache is handed over once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from armature.engine.types import GenerateRequest
+from armature.runtime.registration import ModelCard
+from armature.worker.pair import Leg, check_leg
+from armature.worker.roles.base import WorkerSettings
+
+SUMMARY = "decode; the prompt's KV cache comes from a prefill worker"
+
+
+class Decode(Leg):
+    """One decoding engine behind one endpoint."""
+
+    @property
+    def card(self) -> ModelCard:
+        return replace(super().card, worker="decode", needs=(("prefill",),))
+
+    def read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
+        return check_leg(super().read(request, request_id))
+
+
+def open_role(settings: WorkerSettings) -> Decode:
+    """Start SGLang and return once it is loaded."""
+    from armature.engine.sglang_engine import start
+
+    return Decode(start(settings.model_path, settings.engine_args, disaggregation_mode="decode"), settings)
