@@ -21,6 +21,7 @@ from pathlib import Path
 from armature import env
 
 SITE = Path(__file__).absolute().parent / "site"
+ROOT = SITE.parents[3]  # the folder that holds the package `armature`
 
 
 def activate() -> None:
@@ -30,8 +31,10 @@ def activate() -> None:
     # small host a worker then serves a seventh of the tokens.
     os.environ.setdefault(env.OMP_THREADS, str(max(1, (os.cpu_count() or 1) // 2)))
     folders = [f for f in os.environ.get("PYTHONPATH", "").split(os.pathsep) if f]
+    # The project's own folder as well: sitecustomize imports from it before a spawned process learns its parent's sys.path.
+    missing = [str(ROOT)] if str(ROOT) not in folders else []
     if str(SITE) not in folders:
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(SITE), *folders])
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(SITE), *folders, *missing])
     if str(SITE) not in sys.path:
         sys.path.insert(0, str(SITE))
     from armature.engine.cpu import hooks
