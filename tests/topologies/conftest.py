@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from openai import OpenAI
 
-from support.reference import Reference
+from support.models import tiny
+from support.reference import Reference, prompts
 from support.serving import Up, up
 
 
@@ -20,7 +22,6 @@ class Served:
     up: Up
     url: str
     model: str
-    model_dir: Path
 
     @property
     def client(self) -> OpenAI:
@@ -32,17 +33,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@contextmanager
+def serve(root: Path, cache: Path, *words: str) -> Iterator[Served]:
+    """`armature up WORDS +model=tiny-qwen3`, from when it serves to its end."""
+    with up(root, cache, *words, "+model=tiny-qwen3", "frontend.port=0") as running:
+        running.wait_event("serving")
+        yield Served(running, running.plan["url"], running.plan["model"])
+
+
 @pytest.fixture(scope="session")
 def agg(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
-    with up(tmp_path_factory.mktemp("agg"), cache, "agg", "+model=tiny-qwen3", "frontend.port=0") as running:
-        running.wait_event("serving")
-        plan = running.plan
-        yield Served(running, plan["url"], plan["model"], Path(plan["nodes"][0]["task"]["outputs"][0]).parent)
+    with serve(tmp_path_factory.mktemp("agg"), cache, "agg") as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
-def reference(agg: Served) -> Reference:
+def reference(cache: Path) -> Reference:
     from armature.engine.cpu import activate
 
     activate()  # Hugging Face's modelling code imports torchvision, which needs the same stand-in
-    return Reference(agg.model_dir)
+    return Reference(tiny("tiny-qwen3", cache))
+
+
+@pytest.fixture(scope="session")
+def truth(reference: Reference) -> list[tuple[list[int], list[int]]]:
+    """128 prompts of 1 to 1,500 tokens, some with a prefix in common, and Hugging Face's 12 greedy tokens of each."""
+    asked = prompts(128, longest=1500, lengths=(1, 2, 7, 33, 64, 120, 240, 500, 900))
+    return [(prompt, reference.greedy(prompt, 12)) for prompt in asked]

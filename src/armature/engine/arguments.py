@@ -65,6 +65,8 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
         raise _unknown(unknown[0], parser)
     if cpu:
         namespace.device = "cpu"
+        if namespace.enable_dp_attention:
+            namespace.sleep_on_idle = False  # the ranks compute in step: one that sleeps holds up the others
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
         if any(w == flag or w.startswith(flag + "=") for w in words):

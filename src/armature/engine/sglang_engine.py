@@ -70,17 +70,17 @@ def _meeting_through_a_file(server_args: Any) -> Iterator[None]:
 
 
 def _without_detokenizer() -> Any:
-    """SGLang's Engine class with the scheduler's tokens going straight to the tokenizer manager."""
+    """SGLang's Engine class with the schedulers' tokens going straight to the tokenizer manager.
+
+    Schedulers send tokens to the detokenizer's address; here the manager listens there as well. It understands both kinds of
+    output: BatchTokenIDOutput is what the detokenizer would have received.
+    """
     from sglang.srt.entrypoints.engine import Engine
 
     class TokenEngine(Engine):
-        @classmethod
-        def _launch_scheduler_processes(cls, server_args: Any, port_args: Any, *args: Any, **kwargs: Any) -> Any:
-            # The manager understands both kinds of output: BatchTokenIDOutput is what the detokenizer would have received.
-            with contextlib.suppress(OSError):
-                os.unlink(port_args.detokenizer_ipc_name.removeprefix("ipc://"))
-            port_args.detokenizer_ipc_name = port_args.tokenizer_ipc_name
-            return super()._launch_scheduler_processes(server_args, port_args, *args, **kwargs)
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.tokenizer_manager.recv_from_detokenizer.bind(self.port_args.detokenizer_ipc_name)
 
         @classmethod
         def _launch_detokenizer_subprocesses(cls, *_args: Any, **_kwargs: Any) -> tuple[list[Any], list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from armature import env
 from armature.config.flags import to_argv
 from armature.config.modelref import ModelSource
@@ -10,6 +12,7 @@ from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env
 
 LEGS = ("prefill", "decode")
+RANK_PORTS = 7  # what SGLang takes from --dist-init-addr's port on, when its ranks talk over TCP
 # The component of the runtime under which a role's workers are found; `backend` for those that clients' requests go to.
 COMPONENTS = {"prefill": "prefill"}
 
@@ -57,14 +60,14 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         name=name,
         kind="service",
         label=role.role,
-        argv=armature_argv("worker", role.role, *own, *to_argv(native), "--nccl-port", f"${{port:{name}.nccl}}", *meet),
+        argv=armature_argv("worker", role.role, *own, *to_argv(native), *_rendezvous(native, name), *meet),
         env=plane_env(deployment)
         | ({env.SGLANG_CPU: "1"} if on_cpu else {})
         | (_leg_env(deployment.disaggregation) if leg else {})
         | deployment.hardware.env
         | role.env,
         needs=needs,
-        ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_bootstrap_port(deployment, role)),
+        ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native)),
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
         gpus_of=None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}",
         ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
@@ -72,8 +75,18 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     )
 
 
-def _bootstrap_port(deployment: Deployment, role: RoleGroup) -> tuple[PortRequest, ...]:
-    return (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
+def _rendezvous(native: Mapping[str, EngineArg], name: str) -> tuple[str, ...]:
+    """Where the engine's ranks meet. Data-parallel copies are groups of their own, of which SGLang gives each the same port
+    when it is told one; left alone, it finds one for each. Ranks of DP attention talk over TCP, even on one machine."""
+    if native.get("enable_dp_attention"):
+        return ("--nccl-port", f"${{port:{name}.nccl}}", "--dist-init-addr", f"127.0.0.1:${{port:{name}.ranks}}")
+    return () if native.get("dp_size", 1) != 1 else ("--nccl-port", f"${{port:{name}.nccl}}")
+
+
+def _more_ports(deployment: Deployment, role: RoleGroup, native: Mapping[str, EngineArg]) -> tuple[PortRequest, ...]:
+    bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
+    ranks = (PortRequest(name="ranks", count=RANK_PORTS),) if native.get("enable_dp_attention") else ()
+    return (*bootstrap, *ranks)
 
 
 def _leg_env(d: Disaggregation) -> dict[str, str]:

@@ -1,0 +1,77 @@
+"""Prefill and decode in separate engines, and data-parallel ranks: `armature up TOPOLOGY +model=tiny-qwen3` over HTTP.
+
+Each deployment is started once, in turn: a machine for tests has room for four engines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from support.asked_http import streamed, unary
+from topologies.conftest import Served, serve
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+LEGS = ("disagg", "disagg_router")
+Truth = list[tuple[list[int], list[int]]]
+
+
+@pytest.fixture(scope="module", params=["disagg", "disagg_router", "dp", "dp_attention"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp(request.param), cache, request.param) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def legs(served: Served) -> Served:
+    """A deployment whose prefill and decode are separate."""
+    if not any(n["label"] == "prefill" for n in served.up.plan["nodes"]):
+        pytest.skip("one engine does both here")
+    return served
+
+
+def test_128_greedy_prompts_equal_hugging_face(served: Served, truth: Truth) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda case: unary(served, case[0], len(case[1]) if len(case[1]) < 12 else 12), truth))
+    assert answers == [expected for _, expected in truth]
+
+
+def test_streams_say_the_same(served: Served, truth: Truth) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda case: streamed(served, case[0], 12), truth[:32]))
+    assert answers == [expected for _, expected in truth[:32]]
+
+
+def test_a_json_schema_is_kept(served: Served) -> None:
+    answer = served.client.chat.completions.create(
+        model=served.model,
+        messages=[{"role": "user", "content": "hello"}],
+        max_tokens=24,
+        temperature=0.8,
+        extra_body={"guided_regex": "(yes|no)[0-9]{2}"},
+    )
+    assert answer.choices[0].message.content[-2:].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [({"n": 2, "temperature": 1.0}, "ask n times"), ({"echo": True, "logprobs": 1}, "log"), ({"prompt": [5] * 5000}, "4096")],
+    ids=["n", "prompt logprobs", "prompt too long"],
+)
+def test_what_a_pair_cannot_do_is_a_400_with_the_reason(legs: Served, body: dict[str, Any], reason: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=reason):
+        legs.client.completions.create(**{"model": legs.model, "prompt": [5, 6], "max_tokens": 4, **body})
+
+
+def test_every_pair_was_probed_before_the_run_was_ready(legs: Served) -> None:
+    results = json.loads((legs.up.run_dir / "results/pairs.json").read_text())
+    nodes = legs.up.plan["nodes"]
+    names = [[n["name"] for n in nodes if n["label"] == leg] for leg in ("prefill", "decode")]
+    assert [(r["prefill"], r["decode"], r["error"]) for r in results] == [(p, d, None) for p in names[0] for d in names[1]]
