@@ -22,6 +22,12 @@ CASES = {
     "agg-cpu-two-workers": ["topology=agg", "model=tiny-llama", "experiment=two_workers", "frontend.port=0"],
     "agg-h200-fetched": ["topology=agg", "model=qwen3-8b", "hardware=h200", "topology.roles.worker.gpus=2", "+engine.args.tp_size=2"],
     "agg-h200-dummy": ["topology=agg", "model=llama-3.1-8b", "hardware=h200", "model.weights=dummy"],
+    "disagg-cpu": ["topology=disagg", "model=tiny-qwen3"],
+    "disagg-h200": ["topology=disagg", "model=qwen3-8b", "hardware=h200", "hardware.gpus=2", "model.weights=dummy"],
+    "disagg_router-cpu": ["topology=disagg_router", "model=tiny-qwen3"],
+    "disagg_same_gpu-h200": ["topology=disagg_same_gpu", "model=qwen3-0.6b", "hardware=h200"],
+    "dp-cpu": ["topology=dp", "model=tiny-qwen3"],
+    "dp_attention-cpu": ["topology=dp_attention", "model=tiny-qwen3"],
 }
 
 

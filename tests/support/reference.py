@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 
-def prompts(count: int, seed: int = 20261123, longest: int = 300, lengths: tuple[int, ...] = (1, 2, 7, 16, 33, 64, 120), vocabulary: tuple[int, int] = (20, 400)) -> list[list[int]]:
+def prompts(
+    count: int,
+    seed: int = 20261123,
+    longest: int = 300,
+    lengths: tuple[int, ...] = (1, 2, 7, 16, 33, 64, 120),
+    vocabulary: tuple[int, int] = (20, 400),
+) -> list[list[int]]:
     """Prompts as token ids: lengths from 1 on, every fourth sharing a prefix with the one before it."""
     rng = random.Random(seed)
     made: list[list[int]] = []

@@ -27,6 +27,9 @@ OWNED = {
     "host": "frontend.host",
     "port": "frontend.port",
     "nccl_port": "nothing: the plan gives it out",
+    "dist_init_addr": "nothing: the plan gives it out",
+    "disaggregation_mode": "topology.roles.<group>.role",
+    "disaggregation_bootstrap_port": "nothing: the plan gives it out",
     "incremental_streaming_output": "nothing: chunks are always deltas",
 }
 

@@ -95,7 +95,9 @@ class RoleGroup(Section):
     role: str = Field(description="The kind of worker: a module of armature.worker.roles.")
     replicas: int = Field(default=1, ge=1, le=1024)
     gpus: int = Field(default=1, ge=0, description="GPUs of one replica, on hardware that has any.")
-    share_gpus_with: str | None = Field(default=None, description="A group before this one whose GPUs are used: replica i with its replica i.")
+    share_gpus_with: str | None = Field(
+        default=None, description="A group before this one whose GPUs are used: replica i with its replica i."
+    )
     engine: EngineSection = EngineSection()
     env: dict[str, str] = Field(default_factory=dict, description="Environment of these workers.")
 
@@ -149,7 +151,9 @@ class Disaggregation(Section):
     )
     heartbeat_s: float = Field(default=1.0, gt=0, description="Seconds between decode's looks at prefill.")
     heartbeat_failures: int = Field(default=3, ge=1, description="Looks that fail before prefill counts as dead.")
-    probe_timeout_s: float = Field(default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready.")
+    probe_timeout_s: float = Field(
+        default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready."
+    )
 
 
 class Hardware(Section):

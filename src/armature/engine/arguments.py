@@ -70,7 +70,9 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
         if any(w == flag or w.startswith(flag + "=") for w in words):
-            raise UserError(f"{flag} is decided by the worker's own options and role", where="the worker's command line", fix="leave it out")
+            raise UserError(
+                f"{flag} is decided by the worker's own options and role", where="the worker's command line", fix="leave it out"
+            )
         setattr(namespace, name, value)
     for name in ("_radix_eviction_policy_explicitly_set", "_swa_full_tokens_ratio_explicitly_set"):
         flag = "--" + name.removeprefix("_").removesuffix("_explicitly_set").replace("_", "-")

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from armature import env
-from armature.engine import arguments, cpu
+from armature.engine import arguments, cpu, handoff
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.sampling import sampling_params
 from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RequestRefused
@@ -43,6 +43,7 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
     """
     began = time.monotonic()
     server_args = arguments.parse(words, model_path=str(model_path), **given)
+    handoff.check(server_args)
     if cpu.is_active() and (ranks := max(server_args.tp_size, server_args.dp_size) * server_args.pp_size) > 1:
         cpu.bind_ranks(ranks)
     with _meeting_through_a_file(server_args):

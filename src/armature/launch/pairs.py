@@ -71,7 +71,9 @@ async def _ask(name: str, system: str, body: dict[str, object], timeout_s: float
     """The token ids, or the reason as text."""
     try:
         answer = await http.post(f"http://{system}{ROUTE}", body, timeout_s + _SLACK_S)
-        said = answer.json() if answer.status == 200 else {"error": f"HTTP {answer.brief()}"}
+        if answer.status != 200:
+            return f"{name}: HTTP {answer.brief()}"
+        said = answer.json()
     except TimeoutError:
         return f"{name} did not answer within {timeout_s + _SLACK_S:g} s"
     except (OSError, ValueError) as e:

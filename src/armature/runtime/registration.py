@@ -30,8 +30,9 @@ class ModelCard:
     """What a worker says of its model when it registers.
 
     name: what clients ask for. path: the folder with the tokenizer and the chat template.
-    apis: the OpenAI routes that it answers; `prefill`: none, it does the first leg of others' requests. worker: the part that it takes in serving; needs: alternatives, each a
-        list of kinds of workers that must be there as well before the model can be served.
+    apis: the OpenAI routes that it answers; `prefill`: none, it does the first leg of others' requests.
+    worker: the part that it takes in serving. needs: alternatives, each a list of kinds of workers that must be there as well
+        before the model can be served.
     input: `tokens`: the frontend renders and tokenizes; `text`: the request's body arrives as it is.
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.

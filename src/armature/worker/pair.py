@@ -45,7 +45,9 @@ class Leg(Generating):
 def check_leg(request: GenerateRequest) -> GenerateRequest:
     """`request` if a pair of engines can serve it. Raises Unsupported otherwise."""
     if request.sampling.n > 1:
-        raise Unsupported(f"n={request.sampling.n}: prefill and decode are separate here, and a prompt's KV cache is handed over once; ask n times")
+        raise Unsupported(
+            f"n={request.sampling.n}: prefill and decode are separate here, and a prompt's KV cache is handed over once; ask n times"
+        )
     if request.bootstrap is None:
         raise Unsupported("this worker does one leg of a request, and the request names no place to meet the other (bootstrap_info)")
     return request

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from armature.config.compose import compose, conf_dir, groups
+from armature.config.schema import RoleGroup
 from armature.errors import UserError
 
 
@@ -30,6 +32,13 @@ def test_every_model_composes_with_every_hardware(model: str, hardware: str) -> 
 def test_every_choice_of_every_group_composes(group: str) -> None:
     for name in groups(conf_dir())[group]:
         compose(["model=tiny-qwen3", f"{group}={name}"])
+
+
+@pytest.mark.parametrize("topology", groups(conf_dir())["topology"])
+def test_every_field_of_a_role_can_be_set_in_every_topology(topology: str) -> None:
+    """Hydra refuses to set what a file does not mention, so each file mentions all."""
+    roles = yaml.safe_load((conf_dir() / f"topology/{topology}.yaml").read_text())["roles"]
+    assert {name: sorted(role) for name, role in roles.items()} == {name: sorted(RoleGroup.model_fields) for name in roles}
 
 
 def test_an_experiment_overrides_the_topology() -> None:

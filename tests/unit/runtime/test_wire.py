@@ -36,10 +36,19 @@ def test_every_field_is_read() -> None:
                 "seed": 7,
             },
             output_options={"logprobs": 0},
-            routing={"dp_rank": 1, "priority": 5},
+            routing={"dp_rank": 1, "prefill_dp_rank": 3, "priority": 5},
+            bootstrap_info={"bootstrap_host": "10.0.0.1", "bootstrap_port": 8998, "bootstrap_room": 2**62, "handoff_id": b"x"},
         )
     )
-    assert read == wire.TokenRequest([5, 6], 9, 2, 0.5, 0.9, 4, 0.1, 0.2, 0.3, 1.1, 7, 2, ("a", "b"), (), False, None, 0, 1, 5)
+    meet = wire.BootstrapInfo("10.0.0.1", 8998, 2**62)
+    assert read == wire.TokenRequest([5, 6], 9, 2, 0.5, 0.9, 4, 0.1, 0.2, 0.3, 1.1, 7, 2, ("a", "b"), (), False, None, 0, 1, 3, 5, meet)
+
+
+def test_a_leg_that_handed_over_names_the_meeting_and_nothing_else_of_it() -> None:
+    meeting = {"bootstrap_host": "h", "bootstrap_port": 1, "bootstrap_room": 2, "handoff_id": b"not JSON"}
+    chunk = wire.handed_over(meeting, {"prompt_tokens": 3})
+    assert chunk["disaggregated_params"] == {"bootstrap_host": "h", "bootstrap_port": 1, "bootstrap_room": 2}
+    assert (chunk["token_ids"], chunk["completion_usage"]) == ([], {"prompt_tokens": 3})
 
 
 def test_end_tokens_stop_unless_ignored() -> None:

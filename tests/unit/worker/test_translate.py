@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armature.engine.types import Chunk, Finish, GenerateRequest, Guide, Sampling, TopLogprob, Usage
+from armature.engine.types import Bootstrap, Chunk, Finish, GenerateRequest, Guide, Sampling, TopLogprob, Usage
 from armature.runtime import wire
 from armature.worker.translate import ChunkWriter, EngineFailed, choice_grammar, generate_request, guide
 
@@ -26,11 +26,12 @@ def test_a_request_reaches_the_engine_whole() -> None:
             "guided_decoding": {"regex": "a+"},
         },
         "output_options": {"logprobs": 3},
-        "routing": {"dp_rank": 1, "priority": 5},
+        "routing": {"dp_rank": 1, "prefill_dp_rank": 3, "priority": 5},
+        "bootstrap_info": {"bootstrap_host": "h", "bootstrap_port": 1, "bootstrap_room": 2},
         "eos_token_ids": [2],
     }
     sampling = Sampling(9, 2, 0.5, 0.9, 4, 0.1, 0.2, 0.3, 1.1, 7, 2, ("a",), (9, 2), False, Guide("regex", "a+"))
-    assert generate_request(raw, "r") == GenerateRequest("r", [5, 6], sampling, 3, 1, 5)
+    assert generate_request(raw, "r") == GenerateRequest("r", [5, 6], sampling, 3, 1, 5, Bootstrap("h", 1, 2), 3)
 
 
 def test_every_field_of_a_token_request_has_a_place_in_the_engines() -> None:

@@ -17,9 +17,7 @@ def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
         return None
     host = deployment.disaggregation.host
     words = [
-        word
-        for w in prefill
-        for word in ("--prefill", f"{w.name}=127.0.0.1:${{port:{w.name}.system}},{host}:${{port:{w.name}.bootstrap}}")
+        word for w in prefill for word in ("--prefill", f"{w.name}=127.0.0.1:${{port:{w.name}.system}},{host}:${{port:{w.name}.bootstrap}}")
     ]
     words += [word for w in decode for word in ("--decode", f"{w.name}=127.0.0.1:${{port:{w.name}.system}}")]
     out = "${run}/results/pairs.json"

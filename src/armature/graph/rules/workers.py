@@ -53,9 +53,9 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     native = _native_args(deployment, group)
     on_cpu = deployment.hardware.device == "cpu"
     leg = role.role in LEGS
-    meet = ("--host", deployment.disaggregation.host) if leg else ()
+    meet = ["--host", deployment.disaggregation.host] if leg else []
     if role.role == "prefill":
-        meet += ("--disaggregation-bootstrap-port", f"${{port:{name}.bootstrap}}")
+        meet += ["--disaggregation-bootstrap-port", f"${{port:{name}.bootstrap}}"]
     return Node(
         name=name,
         kind="service",

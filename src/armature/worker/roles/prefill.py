@@ -34,7 +34,7 @@ class Prefill(Leg):
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one leg: a single chunk, once the cache has gone over. Its token is dropped: decode gives it again."""
-        async with aclosing(super().stream(request, context)) as chunks:
+        async with aclosing(super().stream(request, context)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 if chunk.get("finish_reason") not in (None, "cancelled"):
                     yield wire.handed_over(request["bootstrap_info"], chunk.get("completion_usage"))
