@@ -31,6 +31,6 @@ class Asked:
     async def idle(self, within_s: float = 10.0) -> bool:
         """Whether the scheduler comes to report nothing running and nothing waiting."""
         async with asyncio.timeout(within_s):
-            while await self.engine.running() != (0, 0):
+            while any(load.running or load.waiting for load in await self.engine.loads()):
                 await asyncio.sleep(0.05)
         return True

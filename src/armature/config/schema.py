@@ -180,6 +180,10 @@ class LauncherSection(Section):
     """Where processes are started."""
 
     name: Literal["local"] = "local"
+    restarts: int = Field(
+        default=3, ge=0, description="How often a service that dies while the run serves is started again, before the run ends."
+    )
+    restart_window_s: float = Field(default=600.0, gt=0, description="Deaths longer ago than this are forgotten.")
 
 
 class Frontend(Section):

@@ -25,7 +25,7 @@ from armature import env
 from armature.engine import arguments, cpu, handoff
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.sampling import sampling_params
-from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RequestRefused
+from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RankLoad, RequestRefused
 
 HEALTH_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
@@ -146,10 +146,19 @@ class SGLangEngine:
         self._max_running = running or self._max_running
         return bool(states)
 
-    async def running(self) -> tuple[int, int]:
-        """(requests running, requests waiting) in all schedulers, by their own last report."""
-        loads = await self._manager.get_loads()
-        return sum(load.num_running_reqs for load in loads), sum(load.num_waiting_reqs for load in loads)
+    async def loads(self) -> list[RankLoad]:
+        """See `engine.types.Engine.loads`."""
+        return [
+            RankLoad(
+                rank=load.dp_rank,
+                running=load.num_running_reqs,
+                # A prefill engine's requests whose cache is on its way are in no waiting queue of SGLang's count.
+                waiting=load.num_waiting_reqs + (load.disaggregation.prefill_inflight_queue_reqs if load.disaggregation else 0),
+                used_tokens=load.num_used_tokens,
+                total_tokens=load.max_total_num_tokens,
+            )
+            for load in await self._manager.get_loads()
+        ]
 
     def shutdown(self) -> None:
         """End SGLang's processes and remove what they left behind."""

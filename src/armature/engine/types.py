@@ -132,6 +132,22 @@ class EngineInfo:
     load_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class RankLoad:
+    """What one data-parallel rank has to do, by its scheduler's own last report.
+
+    running: requests in the batch. waiting: requests in any queue, those between prefill and decode included.
+    used_tokens: tokens whose KV cache a request holds; what is kept only because it may be asked for again is not counted.
+    total_tokens: how many there is room for.
+    """
+
+    rank: int
+    running: int
+    waiting: int
+    used_tokens: int
+    total_tokens: int
+
+
 class Engine(Protocol):
     """One generating engine. It is ready when its constructor's helper has returned it."""
 
@@ -148,6 +164,10 @@ class Engine(Protocol):
 
     async def healthy(self) -> bool:
         """Whether the scheduler answers now."""
+        ...
+
+    async def loads(self) -> list[RankLoad]:
+        """What each data-parallel rank has to do."""
         ...
 
     def shutdown(self) -> None:

@@ -85,6 +85,16 @@ class StopPolicy(Frozen):
     drain_s: float = 30.0
 
 
+class RestartPolicy(Frozen):
+    """How often a service that dies while the run serves is started again: at most `times` within `window_s` seconds.
+
+    One death more ends the run. During the start nothing is started twice: a mistake would only show later.
+    """
+
+    times: int = 0
+    window_s: float = 600.0
+
+
 class TaskSpec(Frozen):
     """What makes a task's result still good: its outputs exist, and parameters and code are those that made them.
 
@@ -116,6 +126,7 @@ class Node(Frozen):
     ready: Probe | None = None
     task: TaskSpec | None = None
     stop: StopPolicy = StopPolicy()
+    restart: RestartPolicy = RestartPolicy()
 
     @model_validator(mode="after")
     def _kind_has_its_part(self) -> Node:

@@ -89,6 +89,7 @@ def _planned(
         ready=_filled(node.ready, fill) if node.ready else None,
         task=_filled(node.task, fill) if node.task else None,
         stop=node.stop,
+        restart=node.restart,
     )
 
 

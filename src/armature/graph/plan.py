@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from armature.graph.node import Frozen, Probe, StopPolicy, TaskSpec
+from armature.graph.node import Frozen, Probe, RestartPolicy, StopPolicy, TaskSpec
 
 PLAN_VERSION = 1
 
@@ -41,6 +41,7 @@ class PlannedNode(Frozen):
     ready: Probe | None = None
     task: TaskSpec | None = None
     stop: StopPolicy = StopPolicy()
+    restart: RestartPolicy = RestartPolicy()
 
     def shell(self) -> str:
         """The node as one line that can be pasted into a shell."""

@@ -37,10 +37,11 @@ class LineCutter:
 
 
 class NodeLog:
-    """What a node has written so far. `on_line` is called with each line; `last` keeps the newest ones."""
+    """What a node writes from now on. `on_line` is called with each line; `last` keeps the newest ones."""
 
     def __init__(self, path: Path, on_line: Callable[[str], object], keep: int = 15) -> None:
         self._fd = os.open(path, os.O_RDONLY)
+        os.lseek(self._fd, 0, os.SEEK_END)  # what a process before this one wrote is not this one's
         self._on_line = on_line
         self._cutter = LineCutter()
         self._wanted: dict[re.Pattern[str], bool] = {}

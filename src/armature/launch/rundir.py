@@ -54,6 +54,7 @@ class RunDir:
         self.root = root
         self.logs = root / "logs"
         self._width = width
+        self._opened: set[str] = set()
         self._events = os.open(root / "events.jsonl", _FRESH, 0o644)
         self._all = os.open(self.logs / "all.log", _FRESH, 0o644)
         self._begun = time.monotonic()
@@ -76,8 +77,10 @@ class RunDir:
         return cls(plan.run_dir, max((len(n.name) for n in plan.nodes), default=0))
 
     def open_log(self, node: str) -> int:
-        """A file descriptor to which `node` appends its output."""
-        return os.open(self.logs / f"{node}.log", _FRESH, 0o644)
+        """A file descriptor to which `node` appends its output; after what it wrote before, when it is started again."""
+        again = node in self._opened
+        self._opened.add(node)
+        return os.open(self.logs / f"{node}.log", _FRESH & ~os.O_TRUNC if again else _FRESH, 0o644)
 
     def record(self, node: str | None, event: str, detail: str = "", **facts: Any) -> Event:
         """Write an event down, as of now."""

@@ -54,6 +54,9 @@ class Supervisor:
         self._logs: dict[str, NodeLog] = {}
         self._ready = {n.name: asyncio.Event() for n in plan.nodes}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._serving = False
+        self._deaths: dict[str, list[float]] = {}
+        self._revivals: dict[str, asyncio.Task[None]] = {}
         self._reran: set[str] = set()
         self._shm_before = sorted(tree.shm_names())
         self._follower = asyncio.create_task(self._follow())
@@ -61,6 +64,7 @@ class Supervisor:
     async def start(self) -> None:
         """Return when every service is ready and every task has ended; never, when one fails: see `failure`."""
         await asyncio.gather(*(self._bring_up(n) for n in self.plan.nodes))
+        self._serving = True
 
     async def drain(self, first: Iterable[str] = ()) -> None:
         """Stop everything in reverse order of need, and of that the nodes in `first` before the others."""
@@ -145,6 +149,8 @@ class Supervisor:
         fd = self._run.open_log(node.name)
         try:
             log = NodeLog(self._run.logs / f"{node.name}.log", lambda line: self._on_line(node.name, line))
+            if earlier := self._logs.get(node.name):
+                earlier.close()
             self._logs[node.name] = log
             if isinstance(node.ready, LogProbe):
                 log.watch(re.compile(node.ready.pattern))
@@ -158,10 +164,41 @@ class Supervisor:
         return process, log
 
     def _died(self, node: PlannedNode) -> None:
-        if node.name not in self._stops:
-            ending = self._processes[node.name].ended.result()
-            self._emit(node.name, "exited", str(ending), exit_code=ending.exit_code, signal=ending.signal)
-            self._fail(node, f"ended while it was needed: {ending}")
+        """A service that was ready has ended, which nobody asked for."""
+        if node.name in self._stops:
+            return
+        ending = self._processes[node.name].ended.result()
+        facts = {"exit_code": ending.exit_code, "signal": ending.signal}
+        if self._serving and not self.failure.done() and self._count_death(node) <= node.restart.times:
+            self._emit(node.name, "exited", str(ending), last_lines=self._logs[node.name].tail(), **facts)
+            self._revivals[node.name] = asyncio.create_task(self._revive(node))
+        else:
+            self._emit(node.name, "exited", str(ending), **facts)
+            self._fail(node, f"ended while it was needed: {ending}{self._after_restarts(node)}")
+
+    def _count_death(self, node: PlannedNode) -> int:
+        """Write a death down; how many there were within the policy's window."""
+        now = asyncio.get_running_loop().time()
+        recent = [t for t in self._deaths.get(node.name, []) if now - t < node.restart.window_s]
+        self._deaths[node.name] = [*recent, now]
+        return len(recent) + 1
+
+    def _after_restarts(self, node: PlannedNode) -> str:
+        restarts = len(self._deaths.get(node.name, [])) - 1
+        return f" (after {restarts} restart{'s' * (restarts > 1)} within {node.restart.window_s:g} s)" if restarts > 0 else ""
+
+    async def _revive(self, node: PlannedNode) -> None:
+        """Start a service again, on the same ports, once nothing of it is left. Its dependents have gone on without it."""
+        while True:
+            await asyncio.shield(self._processes[node.name].gone)
+            self._emit(node.name, "restarting", f"{len(self._deaths[node.name])} of {node.restart.times}")
+            try:
+                return await self._run_service(node)
+            except (NodeFailed, NotReady, OSError) as e:
+                if self._count_death(node) > node.restart.times:
+                    return self._fail(node, f"{e}{self._after_restarts(node)}")
+                self._emit(node.name, "exited", str(e), last_lines=self._logs[node.name].tail())
+                await self._processes[node.name].stop(0)
 
     def _fail(self, node: PlannedNode, text: str) -> None:
         log = self._logs.get(node.name)
@@ -178,6 +215,9 @@ class Supervisor:
 
     async def _stop_after_dependents(self, name: str) -> None:
         await asyncio.gather(*(self._stop(d) for d in self.plan.dependents(name)))
+        if revival := self._revivals.get(name):
+            revival.cancel()
+            await asyncio.wait({revival})
         process = self._processes.get(name)
         if process is None or process.gone.done():
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from armature.runtime.wire import Unsupported
 from armature.worker.roles.base import ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, generate_request
 
+LOAD_ROUTE = "load"
 CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
 
 logger = logging.getLogger(__name__)
@@ -96,8 +98,12 @@ class Generating:
                     engine.abort(request_id)
 
     def routes(self) -> dict[str, ControlRoute]:
-        """None: nothing of this role is controlled over HTTP."""
-        return {}
+        """The engine's load."""
+        return {LOAD_ROUTE: self._load}
+
+    async def _load(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{} -> {"ranks": [{"rank", "running", "waiting", "used_tokens", "total_tokens"}]}."""
+        return {"ranks": [asdict(load) for load in await self.engine.loads()]}
 
     def close(self) -> None:
         """End the engine."""

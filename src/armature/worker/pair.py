@@ -23,8 +23,8 @@ class Leg(Generating):
         return replace(request, bootstrap=Bootstrap(NOBODY, 0, request.dp_rank or 0))
 
     def routes(self) -> dict[str, ControlRoute]:
-        """The probe of a pair: one real token with a partner."""
-        return {PROBE_ROUTE: self._probe}
+        """Also the probe of a pair: one real token with a partner."""
+        return super().routes() | {PROBE_ROUTE: self._probe}
 
     async def _probe(self, body: dict[str, Any]) -> dict[str, Any]:
         """{"host", "port", "room", "token_ids", "timeout_s"} -> {"token_ids"}, or {"error"} with the reason."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from armature.graph.node import HttpProbe, Probe, StopPolicy, TaskSpec
+from armature.graph.node import HttpProbe, Probe, RestartPolicy, StopPolicy, TaskSpec
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.launch import tree
 
@@ -44,7 +44,14 @@ class Bench:
         self.nodes: list[PlannedNode] = []
 
     def service(
-        self, name: str, *flags: str, needs: Sequence[str] = (), ready: Probe | None = None, drain_s: float = 5.0, port: int | None = None
+        self,
+        name: str,
+        *flags: str,
+        needs: Sequence[str] = (),
+        ready: Probe | None = None,
+        drain_s: float = 5.0,
+        port: int | None = None,
+        restarts: int = 0,
     ) -> int:
         """Add a small node that listens; returns its port."""
         port = port or free_port()
@@ -58,6 +65,7 @@ class Bench:
                 ports={"http": PortBlock(first=port)},
                 ready=ready or HttpProbe(url=f"http://127.0.0.1:{port}/health", timeout_s=10),
                 stop=StopPolicy(drain_s=drain_s),
+                restart=RestartPolicy(times=restarts),
             )
         )
         return port

@@ -87,8 +87,8 @@ def test_a_worker_killed_during_start_is_named_with_the_signal(tmp_path: Path, c
         assert leftovers(running, shm) == CLEAN
 
 
-def test_a_worker_killed_while_serving_ends_the_run(tmp_path: Path, cache: Path, shm: set[str]) -> None:
-    with up(tmp_path, cache, *WORDS) as running:
+def test_a_worker_killed_while_serving_ends_the_run_when_it_may_not_be_restarted(tmp_path: Path, cache: Path, shm: set[str]) -> None:
+    with up(tmp_path, cache, *WORDS, "launcher.restarts=0") as running:
         running.wait_event("serving")
         os.kill(running.wait_event("started", "worker-0")["pid"], signal.SIGKILL)
         assert running.process.wait(60) == 1

@@ -5,11 +5,17 @@ from __future__ import annotations
 from armature import env
 from armature.config.modelref import BuiltModel, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
+from armature.graph.node import RestartPolicy
 
 
 def armature_argv(*words: str) -> tuple[str, ...]:
     """A command of our own program, in the interpreter that placement chooses."""
     return ("${python}", "-m", "armature", *words)
+
+
+def restart_policy(deployment: Deployment) -> RestartPolicy:
+    """What happens to a service that dies while the run serves."""
+    return RestartPolicy(times=deployment.launcher.restarts, window_s=deployment.launcher.restart_window_s)
 
 
 def plane_env(deployment: Deployment) -> dict[str, str]:

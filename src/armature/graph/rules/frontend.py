@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import armature_argv, plane_env
+from armature.graph.rules.common import armature_argv, plane_env, restart_policy
 
 
 def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
@@ -38,4 +38,5 @@ def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
             body={"model": deployment.model.served_name, "prompt": "ready?", "max_tokens": 1},
         ),
         stop=StopPolicy(drain_s=frontend.drain_s + 5.0),
+        restart=restart_policy(deployment),
     )

@@ -9,7 +9,7 @@ from armature.config.flags import to_argv
 from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment, Disaggregation, EngineArg, RoleGroup
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import armature_argv, model_folder, plane_env
+from armature.graph.rules.common import armature_argv, model_folder, plane_env, restart_policy
 
 LEGS = ("prefill", "decode")
 RANK_PORTS = 7  # what SGLang takes from --dist-init-addr's port on, when its ranks talk over TCP
@@ -72,6 +72,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         gpus_of=None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}",
         ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
+        restart=restart_policy(deployment),
     )
 
 
