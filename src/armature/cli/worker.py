@@ -55,6 +55,13 @@ def parser() -> Parser:
         metavar="S",
         help="seconds for requests in flight to finish at the end (default: %(default)g)",
     )
+    p.add_argument(
+        "--check-s",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds between looks whether each rank of the engine still works; 0: none (default: %(default)g)",
+    )
     add_plane_options(p)
     return p
 
@@ -91,6 +98,7 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
         endpoint=a.endpoint,
         egress=check_egress(a.egress),
         drain_s=a.drain_s,
+        check_s=a.check_s,
         system_host=a.system_host,
         system_port=a.system_port if a.system_port is not None else _system_port(),
         planes=from_options(a, os.environ),

@@ -113,7 +113,7 @@ class Router(Section):
     mode: Literal["round_robin", "random", "least_loaded", "kv"] = Field(
         default="round_robin", description="kv: where most of the prompt is cached already, as far as the router knows."
     )
-    migration_limit: int = Field(default=0, ge=0, description="How often a request may move to another worker when its own dies.")
+    migration_limit: int = Field(default=3, ge=0, description="How often a request may move to another worker when its own dies.")
 
 
 class Topology(Section):
@@ -200,6 +200,11 @@ class Worker(Section):
     egress: Literal["push", "pull"] = Field(default="push", description="How a worker hands chunks to the runtime.")
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
     start_timeout_s: float = Field(default=600.0, gt=0, description="Seconds from the start of a worker to its being ready.")
+    check_s: float = Field(
+        default=30.0,
+        ge=0,
+        description="Seconds between looks whether each rank of the engine still works; a hung one ends the worker. 0: none.",
+    )
 
 
 class Deployment(Section):

@@ -14,7 +14,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,8 @@ class SGLangEngine:
         self._max_running: int | None = self._resolved.get("max_running_requests")
         self._load_seconds = load_seconds
         self._ended = False
+        self._loop = asyncio.get_running_loop()
+        self._watched: set[int] = set()  # pidfds
 
     @property
     def info(self) -> EngineInfo:
@@ -156,15 +158,42 @@ class SGLangEngine:
                 waiting=load.num_waiting_reqs + (load.disaggregation.prefill_inflight_queue_reqs if load.disaggregation else 0),
                 used_tokens=load.num_used_tokens,
                 total_tokens=load.max_total_num_tokens,
+                reported_at=load.timestamp,
             )
             for load in await self._manager.get_loads()
         ]
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """See `engine.types.Engine.watch`. SGLang itself does not notice the death of a data-parallel rank."""
+        loop = asyncio.get_running_loop()
+
+        def died(fd: int, name: str) -> None:
+            self._unwatch(loop, fd)
+            if not self._ended:
+                on_death(name)
+
+        for process in _processes(self._engine):
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if not (title := process.name()).startswith("sglang::"):
+                    continue  # helpers, such as compilers, come and go
+                name = f"{title} (pid {process.pid})"
+                fd = os.pidfd_open(process.pid)
+                self._watched.add(fd)
+                loop.add_reader(fd, died, fd, name)
+
+    def _unwatch(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
+        if fd in self._watched:
+            self._watched.discard(fd)
+            loop.remove_reader(fd)
+            os.close(fd)
 
     def shutdown(self) -> None:
         """End SGLang's processes and remove what they left behind."""
         if self._ended:
             return
         self._ended = True
+        for fd in list(self._watched):
+            self._unwatch(self._loop, fd)
         for task in self._manager.asyncio_tasks:
             task.cancel()
         try:
@@ -251,14 +280,23 @@ def _end_processes(engine: Any) -> None:
         engine.tokenizer_manager._subprocess_watchdog.stop()
     if engine.send_to_rpc is not None:
         engine.send_to_rpc.close(linger=0)
-    roots = [psutil.Process(pid) for pid in engine._scheduler_init_result.all_child_pids if psutil.pid_exists(pid)]
-    doomed = [p for root in roots for p in (*root.children(recursive=True), root)]
+    doomed = _processes(engine)
     for process in doomed:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     _, alive = psutil.wait_procs(doomed, timeout=END_TIMEOUT_S)
     if alive:
         logger.error("processes of the engine did not end: %s", ", ".join(str(p.pid) for p in alive))
+
+
+def _processes(engine: Any) -> list[psutil.Process]:
+    """The engine's processes, children before their parents."""
+    found = []
+    for pid in engine._scheduler_init_result.all_child_pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            found += [*root.children(recursive=True), root]
+    return found
 
 
 def _output_id(request_id: str, output: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -138,7 +138,7 @@ class RankLoad:
 
     running: requests in the batch. waiting: requests in any queue, those between prefill and decode included.
     used_tokens: tokens whose KV cache a request holds; what is kept only because it may be asked for again is not counted.
-    total_tokens: how many there is room for.
+    total_tokens: how many there is room for. reported_at: Unix time of the report; a busy scheduler makes one every few steps.
     """
 
     rank: int
@@ -146,6 +146,7 @@ class RankLoad:
     waiting: int
     used_tokens: int
     total_tokens: int
+    reported_at: float
 
 
 class Engine(Protocol):
@@ -168,6 +169,10 @@ class Engine(Protocol):
 
     async def loads(self) -> list[RankLoad]:
         """What each data-parallel rank has to do."""
+        ...
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """Have `on_death` called, on the event loop, with the name of the first process of the engine that dies by itself."""
         ...
 
     def shutdown(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -55,14 +56,29 @@ class Generating:
         """One token on every data-parallel rank. Raises RuntimeError when one does not come."""
         if not await self.engine.healthy():
             raise RuntimeError("its scheduler does not answer")
+        await asyncio.gather(*(self._rank_canary(rank, CANARY_TIMEOUT_S) for rank in range(self.engine.info.dp_size)))
+
+    async def check(self, timeout_s: float) -> None:
+        """One token on every rank that has not reported for `timeout_s` seconds; a rank that works reports all the time.
+
+        Raises RuntimeError when a rank neither gives the token nor reports within `timeout_s`.
+        """
+        began = time.time()
+        silent = [load.rank for load in await self.engine.loads() if load.reported_at < began - timeout_s]
+        failures = await asyncio.gather(*(self._rank_canary(rank, timeout_s) for rank in silent), return_exceptions=True)
+        reported = {load.rank: load.reported_at for load in await self.engine.loads()}
+        for rank, failure in zip(silent, failures, strict=True):
+            if isinstance(failure, RuntimeError | TimeoutError) and reported.get(rank, 0.0) < began:
+                raise RuntimeError(f"its rank {rank} gave no token within {timeout_s:g} s, and reports nothing")
+
+    async def _rank_canary(self, rank: int, timeout_s: float) -> None:
         sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
-        ranks = self.engine.info.dp_size
-        await asyncio.gather(
-            *(
-                self.one_token(self.alone(GenerateRequest(f"canary-{uuid4().hex}", [1], sampling, dp_rank=rank if ranks > 1 else None)))
-                for rank in range(ranks)
-            )
-        )
+        named = rank if self.engine.info.dp_size > 1 else None
+        await self.one_token(self.alone(GenerateRequest(f"canary-{uuid4().hex}", [1], sampling, dp_rank=named)), timeout_s)
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """See `roles.base.Role.watch`."""
+        self.engine.watch(on_death)
 
     def alone(self, request: GenerateRequest) -> GenerateRequest:
         """`request` as this engine can answer it without any other engine."""
@@ -74,7 +90,8 @@ class Generating:
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
-        engine, request_id = self.engine, context.id() or uuid4().hex
+        # Not the context's id alone: a request that migrates may come again while its first attempt still ends here.
+        engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
         try:
             wanted = self.read(request, request_id)
         except Unsupported as e:
@@ -109,14 +126,18 @@ class Generating:
         """End the engine."""
         self.engine.shutdown()
 
-    async def one_token(self, request: GenerateRequest) -> list[int]:
-        """The token ids that the engine gives for `request`. Raises RuntimeError when there are none."""
+    async def one_token(self, request: GenerateRequest, timeout_s: float) -> list[int]:
+        """The token ids that the engine gives for `request`. Raises RuntimeError when there are none, TimeoutError when late."""
         got: list[int] = []
-        async with asyncio.timeout(CANARY_TIMEOUT_S):
-            async for chunk in self.engine.generate(request):
-                if chunk.finish is not None and chunk.finish.reason == "error":
-                    raise RuntimeError(f"the engine failed on its first token: {chunk.finish.message}")
-                got += chunk.token_ids
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for chunk in self.engine.generate(request):
+                    if chunk.finish is not None and chunk.finish.reason == "error":
+                        raise RuntimeError(f"the engine failed on its first token: {chunk.finish.message}")
+                    got += chunk.token_ids
+        except TimeoutError:
+            self.engine.abort(request.request_id)
+            raise
         if not got:
             raise RuntimeError("the engine gave no token")
         return got

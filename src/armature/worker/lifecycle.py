@@ -3,10 +3,11 @@
     open the role (the engine loads)      nothing is announced
     canary                                one real token through the engine
     serve the endpoint, register model    from here on requests come; /health of the system server answers 200
-    wait                                  for a signal, a dead engine, or the runtime giving up
+    wait                                  for a signal, a dead engine, or the runtime giving up; every check_s seconds, each
+                                          rank of which nothing is heard must make one token
     unregister                            first of all: no new request comes; /health answers 503
     drain                                 what is in flight finishes, bounded by drain_s
-    end the runtime, end the engine       exit 0, or 1 with the reason when the end was not asked for
+    end the runtime, end the engine       exit 0. When the end was not asked for: exit 1 with the reason, connections cut
 
 A second signal ends the engine's processes and this one at once.
 """
@@ -19,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from armature import env
 from armature.runtime.egress import Egress
@@ -39,11 +41,13 @@ CLOSE_S = 1.0
 class ServeOptions:
     """endpoint: namespace.component.endpoint. system_port: of /health, /live and /metrics; None: no such server.
     egress: see `runtime.egress`. drain_s: seconds for requests in flight to finish at the end.
+    check_s: seconds between looks at the engine's ranks; 0: none.
     """
 
     endpoint: str = "dynamo.backend.generate"
     egress: Egress = "pull"
     drain_s: float = 30.0
+    check_s: float = 30.0
     system_host: str = "127.0.0.1"
     system_port: int | None = None
     planes: Planes = field(default_factory=Planes)
@@ -66,6 +70,7 @@ async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
         await _check(role, stop)
         # SGLang takes SIGTERM and SIGQUIT over with its first request; here they mean what this module says.
         _take_signals(stop)
+        role.watch(lambda name: stop.request(f"{name} of the engine died; its own last lines are above", failed=True))
         if not stop.requested:
             await _serve(role, options, stop)
     finally:
@@ -103,18 +108,45 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
         stop.request(f"the runtime stopped serving: {error or 'no reason given'}", failed=True)
 
     serving.add_done_callback(ended_by_itself)
+    checking = asyncio.create_task(_keep_checking(role, options.check_s, stop))
     try:
         await served.register(card)
         runtime.set_health_status(True)
         logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
         await stop.wait()
+        checking.cancel()
         runtime.set_health_status(False)
         await served.withdraw()
         await _drain(served, options.drain_s, stop)
+        if stop.broken.is_set():
+            _cut(role, stop)
     finally:
+        checking.cancel()
         serving.remove_done_callback(ended_by_itself)
         runtime.shutdown()
         await asyncio.wait({serving}, timeout=CLOSE_S)
+
+
+async def _keep_checking(role: Role, interval_s: float, stop: Stop) -> None:
+    """A rank can hang without dying: then nobody but its clients would notice."""
+    while interval_s > 0:
+        await asyncio.sleep(interval_s)
+        try:
+            await role.check(interval_s)
+        except RuntimeError as e:
+            stop.request(f"the engine hangs: {e}", failed=True)
+            return
+
+
+def _cut(role: Role, stop: Stop) -> NoReturn:
+    """End at once, with 1. Requests in flight see their connection break, by which the frontend knows that another worker
+    may go on with them; from an orderly end it would take that they were cancelled."""
+    logger.error("worker ended: %s", stop.reason)
+    try:
+        role.close()
+    finally:
+        logging.shutdown()
+        os._exit(1)
 
 
 async def _drain(served: Served, drain_s: float, stop: Stop) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -32,14 +31,12 @@ class Leg(Generating):
         sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
         meet = Bootstrap(body["host"], body["port"], body["room"])
         try:
-            async with asyncio.timeout(body["timeout_s"]):
-                return {"token_ids": await self.one_token(GenerateRequest(request_id, body["token_ids"], sampling, bootstrap=meet))}
+            asked = GenerateRequest(request_id, body["token_ids"], sampling, bootstrap=meet)
+            return {"token_ids": await self.one_token(asked, body["timeout_s"])}
         except TimeoutError:
             return {"error": f"no token within {body['timeout_s']:g} s"}
         except RuntimeError as e:
             return {"error": str(e)}
-        finally:
-            self.engine.abort(request_id)
 
 
 def check_leg(request: GenerateRequest) -> GenerateRequest:

@@ -14,18 +14,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from armature.cli.worker import read
-from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, RequestRefused, TopLogprob, Usage
+from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, RankLoad, RequestRefused, TopLogprob, Usage
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
 from armature.worker.main import run_role
 from armature.worker.roles.aggregated import Aggregated
 from armature.worker.roles.base import WorkerSettings
 
-REFUSE, BREAK, BREAK_LATER, SILENT, DIE = 1001, 1002, 1003, 1004, 1005
+REFUSE, BREAK, BREAK_LATER, SILENT, DIE, HANG = 1001, 1002, 1003, 1004, 1005, 1006
 PACE_S = float(os.environ.get("SCRIPT_PACE_S", "0.01"))
 CANARY_FAILS = os.environ.get("SCRIPT_CANARY_FAILS") == "1"
 
@@ -34,7 +35,8 @@ class ScriptedEngine:
     """Gives the tokens 70, 71, ... (the letters d, e, ... in the tests' tokenizer), one each PACE_S seconds.
 
     By seed: REFUSE it refuses; BREAK it raises before the first token; BREAK_LATER it gives up after two tokens;
-    SILENT it gives nothing until it is aborted; DIE the process gets SIGQUIT, as SGLang sends it when a scheduler died.
+    SILENT it gives nothing until it is aborted; DIE the process gets SIGQUIT, as SGLang sends it when a scheduler died;
+    HANG from now on it gives nothing to anybody, and reports nothing.
     """
 
     info = EngineInfo(
@@ -50,6 +52,7 @@ class ScriptedEngine:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._aborted: dict[str, asyncio.Event] = {}
+        self._hangs = False
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
         canary = request.request_id.startswith("canary-")
@@ -62,6 +65,9 @@ class ScriptedEngine:
             raise RuntimeError("the script breaks")
         if s.seed == DIE:
             os.kill(os.getpid(), signal.SIGQUIT)
+        self._hangs |= s.seed == HANG
+        if self._hangs:
+            await asyncio.Event().wait()
         aborted = self._aborted.setdefault(request.request_id, asyncio.Event())
         try:
             async for chunk in self._tokens(request, aborted):
@@ -100,6 +106,12 @@ class ScriptedEngine:
 
     async def healthy(self) -> bool:
         return True
+
+    async def loads(self) -> list[RankLoad]:
+        return [RankLoad(0, len(self._aborted), 0, 0, 1024, reported_at=0.0 if self._hangs else time.time())]
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        pass
 
     def shutdown(self) -> None:
         self._record.line(event="shutdown")

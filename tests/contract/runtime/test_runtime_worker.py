@@ -7,7 +7,7 @@ import time
 
 import pytest
 from processes import Host, Stream, call, chat, wait_for
-from scripted_worker import DIE, SILENT
+from scripted_worker import DIE, HANG, SILENT
 
 CHAT = "/v1/chat/completions"
 
@@ -96,6 +96,30 @@ def test_dead_engine_unregisters_at_once_and_fails_with_the_reason(fresh: Host) 
     assert "a process of the engine died" in worker.text()
     assert worker.events("shutdown")
     wait_for(lambda: call(frontend.port, CHAT, chat()).status == 404, "the frontend knows", 2)
+    stream.cut()
+
+
+def test_a_stream_goes_on_at_another_worker_when_its_engine_dies(fresh: Host) -> None:
+    frontend, dying = fresh.frontend("--migration-limit", "2"), fresh.worker()
+    fresh.routable(frontend)
+    stream = Stream(frontend.port, max_tokens=100)
+    stream.next()
+    other = fresh.worker()
+    wait_for(lambda: len(call(frontend.port, "/health").json["instances"]) == 2, "both are known")
+    dying.signal(signal.SIGQUIT)
+    assert dying.ended() == 1
+    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 99
+    assert other.events("request"), "it never moved"
+
+
+def test_an_engine_that_hangs_ends_the_worker(fresh: Host) -> None:
+    frontend, worker = fresh.frontend(), fresh.worker("--check-s", "0.5")
+    fresh.routable(frontend)
+    time.sleep(1.2)
+    assert worker.process.poll() is None, "an idle engine is no hung engine"
+    stream = Stream(frontend.port, seed=HANG)
+    assert worker.ended(10) == 1
+    assert "the engine hangs: its rank 0 gave no token within 0.5 s, and reports nothing" in worker.text()
     stream.cut()
 
 

@@ -48,6 +48,8 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         settings.egress,
         "--drain-s",
         f"{settings.drain_s:g}",
+        "--check-s",
+        f"{settings.check_s:g}",
         *parsers,
     )
     native = _native_args(deployment, group)

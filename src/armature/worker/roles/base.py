@@ -48,6 +48,14 @@ class Role(Protocol):
         """Have the engine do one small piece of real work; raises when it fails."""
         ...
 
+    async def check(self, timeout_s: float) -> None:
+        """Look whether every part of the engine still works, as cheaply as that can be known; raises RuntimeError when one does not."""
+        ...
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """Have `on_death` called with the name of a process of the engine when it dies by itself."""
+        ...
+
     def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request in chunks of the runtime's shape."""
         ...
