@@ -6,6 +6,8 @@ from typing import Any
 
 from armature.engine.types import Chunk, Finish, RequestRefused, TopLogprob, Usage
 
+_HANDOFF = "KVTransferError"  # SGLang names its exception in the message, and nothing else tells this failure from others
+
 
 def chunk(out: dict[str, Any], index: int, logprobs: int | None) -> Chunk:
     """One incremental output of SGLang as a chunk of output `index`.
@@ -49,4 +51,4 @@ def _finish(reason: dict[str, Any]) -> Finish:
         raise RequestRefused(message)
     if status is None:  # asked for by abort()
         return Finish("cancelled", message=message)
-    return Finish("error", message=message)
+    return Finish("handoff" if _HANDOFF in message else "error", message=message)

@@ -87,9 +87,12 @@ class TopLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Why an output ended. `matched` is the stop string or stop token id that ended it, if one did."""
+    """Why an output ended. `matched` is the stop string or stop token id that ended it, if one did.
 
-    reason: Literal["stop", "length", "cancelled", "error"]
+    handoff: the KV cache did not get from prefill to decode; another pair of engines may have more luck.
+    """
+
+    reason: Literal["stop", "length", "cancelled", "error", "handoff"]
     matched: str | int | None = None
     message: str | None = None
 

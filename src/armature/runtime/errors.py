@@ -1,7 +1,8 @@
 """Errors that the runtime turns into HTTP answers.
 
-What a client sees (runtime 1.6.1): `refusal` is HTTP 400 with its message. Any other exception is HTTP 500 that says
-"Internal server error"; its reason stands in the worker's and the frontend's log, and the runtime shows it to no client.
+What a client sees (runtime 1.6.1): `refusal` is HTTP 400 with its message; `elsewhere`, when nobody else can serve the
+request either, HTTP 504 "Request deadline exceeded". Any other exception is HTTP 500 "Internal server error". The reason of
+these stands in the worker's and the frontend's log: the runtime shows it to no client.
 """
 
 from __future__ import annotations
@@ -12,4 +13,15 @@ def refusal(message: str) -> Exception:
     from dynamo.llm.exceptions import InvalidArgument
 
     error: Exception = InvalidArgument(message)
+    return error
+
+
+def elsewhere(message: str) -> Exception:
+    """The request failed here within its time and may go on at another worker, as often as the frontend's migration limit says.
+
+    Of the runtime's errors that migrate, this is the one after which it does not take this worker for dead.
+    """
+    from dynamo.llm.exceptions import ConnectionTimeout
+
+    error: Exception = ConnectionTimeout(message)
     return error

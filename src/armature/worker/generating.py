@@ -16,11 +16,11 @@ from uuid import uuid4
 
 from armature.engine.types import Engine, GenerateRequest, RequestRefused, Sampling
 from armature.runtime.egress import Context, on_cancel
-from armature.runtime.errors import refusal
+from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
 from armature.runtime.wire import Unsupported
 from armature.worker.roles.base import ControlRoute, WorkerSettings
-from armature.worker.translate import ChunkWriter, EngineFailed, generate_request
+from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
 
 LOAD_ROUTE = "load"
 CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
@@ -109,6 +109,8 @@ class Generating:
                 raise refusal(str(e)) from None
             except EngineFailed as e:
                 logger.error("request %s failed in the engine: %s", request_id, e)
+                if isinstance(e, HandoffFailed):
+                    raise elsewhere(str(e)) from None
                 raise
             finally:
                 if not whole:  # the runtime dropped this stream, or something broke: leave nothing running
@@ -132,7 +134,7 @@ class Generating:
         try:
             async with asyncio.timeout(timeout_s):
                 async for chunk in self.engine.generate(request):
-                    if chunk.finish is not None and chunk.finish.reason == "error":
+                    if chunk.finish is not None and chunk.finish.reason in ("error", "handoff"):
                         raise RuntimeError(f"the engine failed on its first token: {chunk.finish.message}")
                     got += chunk.token_ids
         except TimeoutError:

@@ -80,8 +80,8 @@ class ChunkWriter:
             return {"token_ids": chunk.token_ids, "index": chunk.index}
         if finish is None:
             return wire.token_chunk(chunk.index, chunk.token_ids, log_probs=chunk.logprobs, top_logprobs=_tops(chunk))
-        if finish.reason == "error":
-            raise EngineFailed(finish.message or "the engine gave no reason")
+        if finish.reason in ("error", "handoff"):
+            raise (EngineFailed if finish.reason == "error" else HandoffFailed)(finish.message or "the engine gave no reason")
         self._open -= 1
         if chunk.usage is not None:
             self._usages.append(chunk.usage)
@@ -108,6 +108,10 @@ class ChunkWriter:
 
 class EngineFailed(RuntimeError):
     """The engine gave up on a request: HTTP 500, with this reason in the logs."""
+
+
+class HandoffFailed(EngineFailed):
+    """The KV cache did not get from prefill to decode within the limits: another pair may try, else HTTP 504."""
 
 
 def _tops(chunk: Chunk) -> list[list[dict[str, Any]]] | None:

@@ -26,7 +26,7 @@ from armature.worker.main import run_role
 from armature.worker.roles.aggregated import Aggregated
 from armature.worker.roles.base import WorkerSettings
 
-REFUSE, BREAK, BREAK_LATER, SILENT, DIE, HANG = 1001, 1002, 1003, 1004, 1005, 1006
+REFUSE, BREAK, BREAK_LATER, SILENT, DIE, HANG, APART = 1001, 1002, 1003, 1004, 1005, 1006, 1007
 PACE_S = float(os.environ.get("SCRIPT_PACE_S", "0.01"))
 CANARY_FAILS = os.environ.get("SCRIPT_CANARY_FAILS") == "1"
 
@@ -36,7 +36,7 @@ class ScriptedEngine:
 
     By seed: REFUSE it refuses; BREAK it raises before the first token; BREAK_LATER it gives up after two tokens;
     SILENT it gives nothing until it is aborted; DIE the process gets SIGQUIT, as SGLang sends it when a scheduler died;
-    HANG from now on it gives nothing to anybody, and reports nothing.
+    HANG from now on it gives nothing to anybody, and reports nothing; APART the KV cache did not arrive, where SCRIPT_APART is 1.
     """
 
     info = EngineInfo(
@@ -68,6 +68,9 @@ class ScriptedEngine:
         self._hangs |= s.seed == HANG
         if self._hangs:
             await asyncio.Event().wait()
+        if s.seed == APART and os.environ.get("SCRIPT_APART") == "1":
+            yield Chunk(0, [], finish=Finish("handoff", message="the cache did not arrive"))
+            return
         aborted = self._aborted.setdefault(request.request_id, asyncio.Event())
         try:
             async for chunk in self._tokens(request, aborted):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from processes import Host, Stream, call, chat, wait_for
-from scripted_worker import DIE, HANG, SILENT
+from scripted_worker import APART, DIE, HANG, SILENT
 
 CHAT = "/v1/chat/completions"
 
@@ -110,6 +110,23 @@ def test_a_stream_goes_on_at_another_worker_when_its_engine_dies(fresh: Host) ->
     assert dying.ended() == 1
     assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 99
     assert other.events("request"), "it never moved"
+
+
+def test_a_failed_handoff_is_a_504_and_the_worker_stays(fresh: Host) -> None:
+    frontend, worker = fresh.frontend("--migration-limit", "2"), fresh.worker(SCRIPT_APART="1")
+    fresh.routable(frontend)
+    assert call(frontend.port, CHAT, chat(seed=APART)).status == 504
+    assert len(worker.events("request")) == 3, "two more attempts"
+    assert call(frontend.port, CHAT, chat()).status == 200
+
+
+def test_a_failed_handoff_goes_on_at_another_worker(fresh: Host) -> None:
+    frontend = fresh.frontend("--migration-limit", "2")
+    fresh.worker(SCRIPT_APART="1")
+    fresh.worker()
+    fresh.routable(frontend)
+    wait_for(lambda: len(call(frontend.port, "/health").json["instances"]) == 2, "both are known")
+    assert {call(frontend.port, CHAT, chat(seed=APART)).status for _ in range(6)} == {200}
 
 
 def test_an_engine_that_hangs_ends_the_worker(fresh: Host) -> None:

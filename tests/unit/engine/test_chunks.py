@@ -28,6 +28,7 @@ def test_a_chunk_in_the_middle_has_tokens_only() -> None:
         ({"type": "abort", "message": "Aborted"}, Finish("cancelled", message="Aborted")),
         ({"type": "abort", "message": "boom", "status_code": 500}, Finish("error", message="boom")),
         ({"type": "abort", "message": "full", "status_code": 503}, Finish("error", message="full")),
+        ({"type": "abort", "message": "x KVTransferError(y)", "status_code": 500}, Finish("handoff", message="x KVTransferError(y)")),
     ],
 )
 def test_every_end_is_told_apart(reason: dict[str, Any], finish: Finish) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from armature.engine.types import Bootstrap, Chunk, Finish, GenerateRequest, Guide, Sampling, TopLogprob, Usage
 from armature.runtime import wire
-from armature.worker.translate import ChunkWriter, EngineFailed, choice_grammar, generate_request, guide
+from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, choice_grammar, generate_request, guide
 
 
 def test_a_request_reaches_the_engine_whole() -> None:
@@ -76,6 +78,8 @@ def test_usage_of_n_outputs_goes_out_once_with_the_last() -> None:
     assert last["completion_usage"] == wire.usage(10, 8, 4)
 
 
-def test_an_engines_error_is_raised_with_its_reason() -> None:
-    with pytest.raises(EngineFailed, match="out of memory"):
-        ChunkWriter(1).write(Chunk(0, [], finish=Finish("error", message="out of memory")))
+@pytest.mark.parametrize(("reason", "error"), [("error", EngineFailed), ("handoff", HandoffFailed)])
+def test_an_engines_error_is_raised_with_its_reason(reason: Literal["error", "handoff"], error: type[EngineFailed]) -> None:
+    with pytest.raises(EngineFailed, match="the reason") as caught:
+        ChunkWriter(1).write(Chunk(0, [], finish=Finish(reason, message="the reason")))
+    assert type(caught.value) is error
