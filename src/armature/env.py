@@ -21,6 +21,8 @@ SGLANG_BOOTSTRAP_TIMEOUT = "SGLANG_DISAGGREGATION_BOOTSTRAP_TIMEOUT"  # seconds 
 SGLANG_WAITING_TIMEOUT = "SGLANG_DISAGGREGATION_WAITING_TIMEOUT"  # seconds that decode waits for the KV cache
 SGLANG_HEARTBEAT = "SGLANG_DISAGGREGATION_HEARTBEAT_INTERVAL"  # seconds between decode's looks at prefill
 SGLANG_HEARTBEAT_FAILURES = "SGLANG_DISAGGREGATION_HEARTBEAT_MAX_FAILURE"  # looks that fail before prefill counts as dead
+SGLANG_SESSION_PROBE = "SGLANG_ENABLE_FAILED_SESSION_PROBE"  # prefill looks again at a decode worker to which a transfer failed
+SGLANG_SESSION_PROBE_S = "SGLANG_FAILED_SESSION_PROBE_INTERVAL_S"  # seconds between such looks
 SGLANG_CPU_BIND = "SGLANG_CPU_OMP_THREADS_BIND"  # the cores of each rank on the CPU, ranks parted by |
 MOONCAKE_TCP_BIND = "MC_TCP_BIND_ADDRESS"  # the address on which mooncake's TCP transport listens
 

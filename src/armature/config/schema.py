@@ -149,7 +149,11 @@ class Disaggregation(Section):
     transfer_timeout_s: int = Field(
         default=30, gt=0, description="Seconds that decode waits for the KV cache, prefill's queue and computation included."
     )
-    heartbeat_s: float = Field(default=1.0, gt=0, description="Seconds between decode's looks at prefill.")
+    heartbeat_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds between decode's looks at prefill, and prefill's at a decode worker to which a transfer failed.",
+    )
     heartbeat_failures: int = Field(default=3, ge=1, description="Looks that fail before prefill counts as dead.")
     probe_timeout_s: float = Field(
         default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready."

@@ -11,7 +11,7 @@ from contextlib import aclosing
 import pytest
 
 from armature.engine.sglang_engine import SGLangEngine
-from armature.engine.types import Guide, RequestRefused
+from armature.engine.types import NOBODY, Guide, RequestRefused
 from support.reference import Reference, prompts
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -183,3 +183,22 @@ async def test_no_chunk_waits_for_the_output_to_end(ask, engine: SGLangEngine) -
         del chunk
     assert len(times) > 32, "chunks were held back and merged"
     assert times[0] < times[-1] / 2
+
+
+async def test_the_host_that_stands_for_nobody_is_sglangs() -> None:
+    from sglang.srt.disaggregation.utils import FAKE_BOOTSTRAP_HOST
+
+    assert FAKE_BOOTSTRAP_HOST == NOBODY
+
+
+async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Any) -> None:
+    stream = ask.engine.generate(ask.request(list(range(20, 60)), max_new_tokens=400, ignore_eos=True))
+    running = 0
+    async for _ in stream:
+        (load,) = await ask.engine.loads()
+        running = max(running, load.running)
+    assert running == 1
+    assert await ask.idle()
+    (load,) = await ask.engine.loads()
+    assert (load.rank, load.running, load.waiting, load.used_tokens) == (0, 0, 0, 0)
+    assert load.total_tokens > 0

@@ -101,6 +101,9 @@ def _leg_env(d: Disaggregation) -> dict[str, str]:
         env.SGLANG_WAITING_TIMEOUT: str(d.transfer_timeout_s),
         env.SGLANG_HEARTBEAT: f"{d.heartbeat_s:g}",
         env.SGLANG_HEARTBEAT_FAILURES: str(d.heartbeat_failures),
+        # Otherwise one transfer that fails, of whatever cause, parts a pair for as long as both live.
+        env.SGLANG_SESSION_PROBE: "1",
+        env.SGLANG_SESSION_PROBE_S: f"{d.heartbeat_s:g}",
     }
 
 
