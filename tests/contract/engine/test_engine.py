@@ -12,6 +12,7 @@ import pytest
 
 from armature.engine.sglang_engine import SGLangEngine
 from armature.engine.types import NOBODY, Guide, RequestRefused
+from support.asking import Asked
 from support.reference import Reference, prompts
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -191,7 +192,7 @@ async def test_the_host_that_stands_for_nobody_is_sglangs() -> None:
     assert FAKE_BOOTSTRAP_HOST == NOBODY
 
 
-async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Any) -> None:
+async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Asked) -> None:
     stream = ask.engine.generate(ask.request(list(range(20, 60)), max_new_tokens=400, ignore_eos=True))
     running = 0
     async for _ in stream:
