@@ -1,6 +1,6 @@
 """What a chunk costs the worker, by egress: an engine that makes a token whenever it is asked, saturated over HTTP.
 
-    python benchmarks/first_token/egress.py --model DIR [--concurrency 32] [--requests 160] [--tokens 256] [--rounds 3]
+    python -m benchmarks.first_token.egress --model DIR [--concurrency 32] [--requests 160] [--tokens 256] [--rounds 3]
 
 The worker runs our life cycle, role and translation; only the engine is a loop. Measured: chunks per second through the
 frontend, and the worker's processor time per chunk. The ways alternate, with `rounds` runs each.
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from client import Connection
-from facts import hardware, versions
-from run import end, wait_for
+from benchmarks.common.client import Connection
+from benchmarks.common.facts import hardware, versions
+from benchmarks.first_token.run import end, wait_for
 
 from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, Usage
 from armature.graph.ports import HostPorts

@@ -1,6 +1,6 @@
 """What serving adds to the first token, at one request at a time on a kept connection.
 
-    python benchmarks/first_token/run.py --model DIR [--samples 200] [--egress push] [-- native SGLang flags]
+    python -m benchmarks.first_token.run --model DIR [--samples 200] [--egress push] [-- native SGLang flags]
 
 One worker, and two frontends before it: ours, and one with the runtime's listener as it comes. Three arms:
 
@@ -33,8 +33,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from client import Wire, engine_chunks, first_text
-from facts import hardware, versions
+from benchmarks.common.client import Wire, engine_chunks, first_text
+from benchmarks.common.facts import hardware, versions
 from tokenizers import Tokenizer
 
 from armature.graph.ports import HostPorts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -38,3 +39,12 @@ def _cpu() -> str:
             return next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
     except OSError:
         return platform.machine()
+
+
+def gpus() -> list[str]:
+    """The GPUs' names and driver, as nvidia-smi tells them; [] without it."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return []
