@@ -138,7 +138,7 @@ def test_a_bootstrap_server_that_does_not_answer_is_an_answer_within_the_limit(o
     os.kill(pids(one_pair, "decode-0")[-1], signal.SIGKILL)
     asyncio.run(until_ready(one_pair, "decode-0", again))
     client = openai.OpenAI(base_url=f"{one_pair.plan['url']}/v1", api_key="none", max_retries=0, timeout=60)
-    ask = {"model": one_pair.plan["model"], "prompt": [5, 6, 7], "max_tokens": 4}
+    ask: Any = {"model": one_pair.plan["model"], "prompt": [5, 6, 7], "max_tokens": 4, "extra_body": {"ignore_eos": True}}
     prefill = psutil.Process(pids(one_pair, "prefill-0")[-1])
     prefill.suspend()
     try:

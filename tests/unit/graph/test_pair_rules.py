@@ -50,9 +50,10 @@ def test_the_meeting_place_is_what_was_named() -> None:
     assert any(w.endswith(",10.1.2.3:${port:prefill-0.bootstrap}") for w in node(g, "pairs").argv)
 
 
-def test_decode_shares_prefills_gpu() -> None:
+def test_decode_shares_prefills_gpu_and_starts_after_it() -> None:
     g = graph("topology=disagg_same_gpu", "hardware=cuda")
     assert (node(g, "prefill-0").gpus, node(g, "decode-0").gpus, node(g, "decode-0").gpus_of) == (1, 0, "prefill-0")
+    assert "prefill-0" in node(g, "decode-0").needs
 
 
 def test_ranks_of_dp_attention_meet_at_a_block_of_ports() -> None:

@@ -54,6 +54,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     )
     native = _native_args(deployment, group)
     on_cpu = deployment.hardware.device == "cpu"
+    shared = None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}"
     leg = role.role in LEGS
     meet = ["--host", deployment.disaggregation.host] if leg else []
     if role.role == "prefill":
@@ -68,10 +69,11 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         | (_leg_env(deployment.disaggregation) if leg else {})
         | deployment.hardware.env
         | role.env,
-        needs=needs,
+        # Engines on one GPU start in turn: each takes its share of the memory that it finds.
+        needs=(*needs, *((shared,) if shared else ())),
         ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native)),
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
-        gpus_of=None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}",
+        gpus_of=shared,
         ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
         restart=restart_policy(deployment),
