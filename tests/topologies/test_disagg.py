@@ -6,6 +6,7 @@ Each deployment is started once, in turn: a machine for tests has room for four 
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,14 @@ def legs(served: Served) -> Served:
     """A deployment whose prefill and decode are separate."""
     if not any(n["label"] == "prefill" for n in served.up.plan["nodes"]):
         pytest.skip("one engine does both here")
+    return served
+
+
+@pytest.fixture
+def ranks(served: Served) -> Served:
+    """A deployment of one worker with two data-parallel ranks that compute independently."""
+    if served.up.plan["name"].split("-")[0] != "dp":
+        pytest.skip("its ranks do not compute independently of each other, or there is one only")
     return served
 
 
@@ -68,6 +77,24 @@ def test_a_json_schema_is_kept(served: Served) -> None:
 def test_what_a_pair_cannot_do_is_a_400_with_the_reason(legs: Served, body: dict[str, Any], reason: str) -> None:
     with pytest.raises(openai.BadRequestError, match=reason):
         legs.client.completions.create(**{"model": legs.model, "prompt": [5, 6], "max_tokens": 4, **body})
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_rank_that_a_client_names_does_the_work(ranks: Served, rank: int) -> None:
+    """Each rank has a prefix cache of its own. A rank is one of a worker's, so a client that names it names the worker, too."""
+    with urllib.request.urlopen(f"{ranks.url}/health", timeout=10) as answer:
+        worker = json.load(answer)["instances"][0]["instance_id"]
+    prompt = [30 + (7 * rank + 3) * i % 300 for i in range(64)]
+
+    def cached(on: int) -> int:
+        """How many of the prompt's tokens rank `on` has in its cache."""
+        body = {"nvext": {"backend_instance_id": worker, "dp_rank": on}}
+        answer = ranks.client.completions.create(model=ranks.model, prompt=prompt, max_tokens=1, extra_body=body)
+        return answer.usage.prompt_tokens_details.cached_tokens or 0
+
+    assert cached(on=rank) < 10
+    assert cached(on=rank) > 60
+    assert cached(on=1 - rank) < 10
 
 
 def test_every_pair_was_probed_before_the_run_was_ready(legs: Served) -> None:
