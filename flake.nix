@@ -43,6 +43,7 @@
                 zlib
                 numactl
                 rdma-core
+                libnl
                 ninja
                 gcc
               ]);

@@ -55,6 +55,7 @@
             "zlib"
             "numactl"
             "rdma-core"
+            "libnl"
             "ninja"
             "gcc"
           ];
