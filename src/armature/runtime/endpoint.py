@@ -33,7 +33,7 @@ class Served:
 
     def __init__(self, runtime: DistributedRuntime, name: str, stream: Stream, egress: Egress, labels: Mapping[str, str]) -> None:
         self.in_flight = InFlight()
-        self._endpoint = runtime.endpoint(check_name(name))
+        self.endpoint = runtime.endpoint(check_name(name))
         self._handler = handler(stream, egress, self.in_flight)
         self._labels = list(labels.items())
         self._task: asyncio.Task[None] | None = None
@@ -47,7 +47,7 @@ class Served:
     async def register(self, card: ModelCard) -> None:
         """Let frontends find the model here. Raises a UserError when the runtime cannot use the model's folder."""
         try:
-            await register_model(self._endpoint, card)
+            await register_model(self.endpoint, card)
         except Exception as e:
             raise UserError(
                 f"the model cannot be registered from {card.path}: {e}",
@@ -62,13 +62,13 @@ class Served:
         if self._registered:
             self._registered = False
             try:
-                await unregister_model(self._endpoint)
+                await unregister_model(self.endpoint)
             except Exception as e:
                 logger.warning("the model could not be unregistered: %s", e)
         try:
-            await self._endpoint.unregister_endpoint_instance()
+            await self.endpoint.unregister_endpoint_instance()
         except Exception as e:
             logger.warning("the endpoint could not be unregistered: %s", e)
 
     async def _serve(self) -> None:
-        await self._endpoint.serve_endpoint(self._handler, graceful_shutdown=True, metrics_labels=self._labels)
+        await self.endpoint.serve_endpoint(self._handler, graceful_shutdown=True, metrics_labels=self._labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -19,7 +19,7 @@ from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
 from armature.runtime.wire import Unsupported
-from armature.worker.roles.base import ControlRoute, WorkerSettings
+from armature.worker.roles.base import Companion, ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
 
 LOAD_ROUTE = "load"
@@ -123,6 +123,10 @@ class Generating:
     async def _load(self, body: dict[str, Any]) -> dict[str, Any]:
         """{} -> {"ranks": [{"rank", "running", "waiting", "used_tokens", "total_tokens"}]}."""
         return {"ranks": [asdict(load) for load in await self.engine.loads()]}
+
+    def companions(self) -> Sequence[Companion]:
+        """See `roles.base.Role.companions`."""
+        return ()
 
     def close(self) -> None:
         """End the engine."""

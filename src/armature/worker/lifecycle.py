@@ -20,14 +20,17 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from armature import env
 from armature.runtime.egress import Egress
 from armature.runtime.endpoint import Served
 from armature.runtime.planes import Planes, connect, prepare
 from armature.runtime.signals import Stop
-from armature.worker.roles.base import Role
+from armature.worker.roles.base import Companion, Role
+
+if TYPE_CHECKING:
+    from dynamo.runtime import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -105,9 +108,11 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
 
     def ended_by_itself(task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        stop.request(f"the runtime stopped serving: {error or 'no reason given'}", failed=True)
+        stop.request(f"{task.get_name()} ended by itself: {error or 'no reason given'}", failed=True)
 
-    serving.add_done_callback(ended_by_itself)
+    beside = [asyncio.create_task(_companion(c, served.endpoint), name=getattr(c, "__qualname__", "companion")) for c in role.companions()]
+    for task in (serving, *beside):
+        task.add_done_callback(ended_by_itself)
     checking = asyncio.create_task(_keep_checking(role, options.check_s, stop))
     try:
         await served.register(card)
@@ -121,10 +126,16 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
         if stop.broken.is_set():
             _cut(role, stop)
     finally:
-        checking.cancel()
-        serving.remove_done_callback(ended_by_itself)
+        for task in (serving, *beside):
+            task.remove_done_callback(ended_by_itself)
+        for task in (checking, *beside):
+            task.cancel()
         runtime.shutdown()
         await asyncio.wait({serving}, timeout=CLOSE_S)
+
+
+async def _companion(companion: Companion, endpoint: Endpoint) -> None:
+    await companion(endpoint)
 
 
 async def _keep_checking(role: Role, interval_s: float, stop: Stop) -> None:

@@ -10,13 +10,16 @@ so adding a role is adding a file.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
+
+if TYPE_CHECKING:
+    from dynamo.runtime import Endpoint
 
 # Takes a JSON object and returns one.
 ControlRoute = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -34,6 +37,10 @@ class WorkerSettings:
     engine_args: tuple[str, ...] = ()
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
+
+
+# Works beside a served endpoint until it is cancelled, such as a publisher of events. What it raises ends the worker.
+Companion = Callable[["Endpoint"], Awaitable[None]]
 
 
 class Role(Protocol):
@@ -62,6 +69,10 @@ class Role(Protocol):
 
     def routes(self) -> Mapping[str, ControlRoute]:
         """What the worker's system server offers beside /health: name -> function, at POST /engine/NAME. None by default."""
+        ...
+
+    def companions(self) -> Sequence[Companion]:
+        """What works beside the endpoint for as long as it is served. None by default."""
         ...
 
     def close(self) -> None:
