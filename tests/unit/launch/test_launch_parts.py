@@ -16,6 +16,7 @@ import pytest
 from armature.errors import UserError
 from armature.graph.node import HttpProbe, LogProbe, ModelProbe, TcpProbe
 from armature.graph.plan import Plan, PlannedNode, PortBlock
+from armature.graph.ports import HostPorts
 from armature.launch import http, tree
 from armature.launch.__main__ import load
 from armature.launch.lock import OutputLock
@@ -130,10 +131,10 @@ def test_a_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
     [("http", True, "choose another: front.port="), ("bootstrap", True, "choose another for the port"), ("http", False, "run the")],
 )
 def test_a_port_in_use(tmp_path: Path, name: str, fixed: bool, fix: str) -> None:
+    port = HostPorts().take("127.0.0.1", 2) + 1  # its neighbour is free for certain
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind(("127.0.0.1", port))
         s.listen()
-        port = s.getsockname()[1]
         with pytest.raises(UserError) as e:
             check(plan(tmp_path, ports={name: PortBlock(first=port - 1, count=2, fixed=fixed)}))
     assert f"node front: port {port} ({name}) on 127.0.0.1 is in use by pid {os.getpid()}" in e.value.what

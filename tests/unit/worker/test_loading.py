@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ import pytest
 from armature.worker.loading import StoppedWhileLoading, stop_signals
 
 SIGINT_BIT = 1 << (signal.SIGINT - 1)
+
+
+@pytest.fixture(autouse=True)
+def _sigint_as_python_has_it() -> Iterator[None]:
+    """A shell that starts the tests in the background has them ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt(number: signal.Signals) -> None:
