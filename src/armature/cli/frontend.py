@@ -33,6 +33,29 @@ def parser() -> Parser:
         "device_aware_weighted (default: %(default)s)",
     )
     p.add_argument(
+        "--no-kv-events",
+        action="store_true",
+        help="mode kv: guess what workers have cached from what was sent where (default: they publish it)",
+    )
+    p.add_argument(
+        "--kv-overlap-weight",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="mode kv: how much a cached block counts against a worker's load (default: %(default)g)",
+    )
+    p.add_argument(
+        "--kv-temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="mode kv: 0 takes the best worker; more spreads requests (default: %(default)g)",
+    )
+    p.add_argument(
+        "--busy-blocks", type=float, metavar="PART", help="part of a worker's KV blocks in use from which on it gets no requests"
+    )
+    p.add_argument("--busy-prefill-tokens", type=int, metavar="N", help="prompt tokens before a worker from which on it gets no requests")
+    p.add_argument(
         "--migration-limit",
         type=int,
         default=0,
@@ -83,6 +106,11 @@ def read_options(a: Namespace) -> FrontendOptions:
         host=a.http_host,
         port=a.http_port,
         router_mode=a.router_mode,
+        kv_events=not a.no_kv_events,
+        kv_overlap_weight=a.kv_overlap_weight,
+        kv_temperature=a.kv_temperature,
+        busy_blocks=a.busy_blocks,
+        busy_prefill_tokens=a.busy_prefill_tokens,
         migration_limit=a.migration_limit,
         drain_s=a.drain_s,
         planes=from_options(a, os.environ),

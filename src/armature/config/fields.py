@@ -34,8 +34,11 @@ def dotted_fields(of: type[BaseModel] = Deployment, prefix: str = "") -> list[st
 
 
 def is_open(path: Sequence[str]) -> bool:
-    """Whether `path` lies in a mapping whose keys are the user's: engine.args, env."""
-    return "args" in path[:-1] or "env" in path[:-1]
+    """Whether `path` may be set although no file mentions it: it lies in a mapping whose keys are the user's (engine.args,
+    env), or it is a field of a section that is always there."""
+    if "args" in path[:-1] or "env" in path[:-1]:
+        return True
+    return "roles" not in path and path[-1] in fields_at(path[:-1])
 
 
 def _step(here: Any, part: str) -> Any:

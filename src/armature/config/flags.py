@@ -28,6 +28,7 @@ OWNED = {
     "port": "frontend.port",
     "nccl_port": "nothing: the plan gives it out",
     "dist_init_addr": "nothing: the plan gives it out",
+    "kv_events_config": "topology.router.mode=kv, which turns KV events on",
     "disaggregation_mode": "topology.roles.<group>.role",
     "disaggregation_bootstrap_port": "nothing: the plan gives it out",
     "incremental_streaming_output": "nothing: chunks are always deltas",

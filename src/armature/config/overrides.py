@@ -23,7 +23,7 @@ def parse(words: Sequence[str], groups: Collection[str]) -> tuple[Override, ...]
     """Read `key=value` words.
 
     `+model=NAME` and `model=NAME` mean the same: a group always has one choice. Below engine.args and env any key
-    may be set, with or without a plus, because the schema cannot list them.
+    may be set, with or without a plus, because the schema cannot list them; and every field that the schema does list.
     Raises UserError for a word that is no override.
     """
     return tuple(_parse(word, groups) for word in words)

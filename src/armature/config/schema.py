@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 ScalarArg = bool | int | float | str | None
 EngineArg = ScalarArg | list[Any] | dict[str, Any]
+KV_BLOCK = 16  # tokens in a block, where the router looks at blocks and nobody set engine.args.page_size
+RouterMode = Literal["round_robin", "random", "least_loaded", "kv"]
 
 
 class Section(BaseModel):
@@ -54,6 +56,18 @@ class Shape(Section):
         return self
 
 
+class ModelRouter(Section):
+    """How requests for one model are spread, where that differs from what the topology says. null: as the topology says."""
+
+    mode: RouterMode | None = None
+    kv_events: bool | None = None
+    overlap_weight: float | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0)
+    busy_blocks: float | None = Field(default=None, gt=0, le=1)
+    busy_prefill_tokens: int | None = Field(default=None, gt=0)
+    migration_limit: int | None = Field(default=None, ge=0)
+
+
 class Model(Section):
     """What is served."""
 
@@ -69,6 +83,7 @@ class Model(Section):
     context_length: int | None = Field(default=None, gt=0, description="Tokens of prompt and output together; null: as the model says.")
     tool_call_parser: str | None = Field(default=None, description="The runtime's parser of tool calls.")
     reasoning_parser: str | None = Field(default=None, description="The runtime's parser of reasoning.")
+    router: ModelRouter = ModelRouter()
     engine: EngineSection = EngineSection()
 
     @model_validator(mode="after")
@@ -110,8 +125,26 @@ class RoleGroup(Section):
 class Router(Section):
     """How the frontend spreads requests over workers."""
 
-    mode: Literal["round_robin", "random", "least_loaded", "kv"] = Field(
-        default="round_robin", description="kv: where most of the prompt is cached already, as far as the router knows."
+    mode: RouterMode = Field(
+        default="round_robin",
+        description="kv: where most of the prompt is cached already, weighed against load; "
+        "workers' blocks then have engine.args.page_size tokens, 16 if not set.",
+    )
+    kv_events: bool = Field(
+        default=True,
+        description="For mode kv. true: workers publish what their prefix caches hold; false: the router guesses from what it sent where.",
+    )
+    overlap_weight: float = Field(
+        default=1.0, ge=0, description="For mode kv: how much a cached block counts against the load of its worker; 0: not at all."
+    )
+    temperature: float = Field(
+        default=0.0, ge=0, description="For mode kv. 0: always the best worker; greater: more often another one, to spread the load."
+    )
+    busy_blocks: float | None = Field(
+        default=None, gt=0, le=1, description="A worker whose KV blocks are used up to this part gets no more requests; all busy: HTTP 503."
+    )
+    busy_prefill_tokens: int | None = Field(
+        default=None, gt=0, description="A worker with this many prompt tokens before it gets no more requests; all busy: HTTP 503."
     )
     migration_limit: int = Field(default=3, ge=0, description="How often a request may move to another worker when its own dies.")
 
@@ -224,10 +257,38 @@ class Deployment(Section):
     disaggregation: Disaggregation = Disaggregation()
     engine: EngineSection
 
+    @property
+    def router(self) -> Router:
+        """How the frontend spreads requests: as the topology says, and as the model says where it says something."""
+        changes = {k: v for k, v in self.model.router.model_dump().items() if v is not None}
+        return self.topology.router.model_copy(update=changes)
+
+    @model_validator(mode="after")
+    def _router_can_know_the_caches(self) -> Deployment:
+        if self.router.mode != "kv":
+            return self
+        sizes = {name: self.engine_args(name).get("page_size", 1) for name in self.topology.roles}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise ValueError(f"in router mode kv all workers need blocks of one size (engine.args.page_size), and they have: {found}")
+        for name in filter(self.publishes_kv_events, self.topology.roles):
+            args = self.engine_args(name)
+            for flag in ("disable_radix_cache", "speculative_algorithm"):
+                if args.get(flag):
+                    raise ValueError(
+                        f"router mode kv goes by KV events, and with {flag} workers of {name} publish none that it can use: "
+                        "set topology.router.kv_events=false, or another mode"
+                    )
+        return self
+
+    def publishes_kv_events(self, group: str) -> bool:
+        """Whether workers of `group` tell the router what their prefix caches hold. Decode workers have none."""
+        return self.router.mode == "kv" and self.router.kv_events and self.topology.roles[group].role != "decode"
+
     def engine_args(self, group: str) -> dict[str, EngineArg]:
         """The native flags of one group of workers: hardware's, then the model's, then everyone's, then the group's own."""
         parts = (self.hardware.engine, self.model.engine, self.engine, self.topology.roles[group].engine)
-        merged: dict[str, EngineArg] = {}
+        merged: dict[str, EngineArg] = {"page_size": KV_BLOCK} if self.router.mode == "kv" else {}
         for part in parts:
             merged.update(part.args)
         return {k: v for k, v in merged.items() if v is not None}

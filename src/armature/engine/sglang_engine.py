@@ -22,10 +22,11 @@ from typing import Any
 import psutil
 
 from armature import env
-from armature.engine import arguments, cpu, handoff
+from armature.engine import arguments, cpu, handoff, scheduler
 from armature.engine.chunks import chunk as to_chunk
+from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
-from armature.engine.types import Chunk, EngineInfo, GenerateRequest, RankLoad, RequestRefused
+from armature.engine.types import Chunk, EngineInfo, GenerateRequest, KvEventSource, RankLoad, RequestRefused
 
 HEALTH_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
@@ -44,6 +45,7 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
     began = time.monotonic()
     server_args = arguments.parse(words, model_path=str(model_path), **given)
     handoff.check(server_args)
+    kv_event_sources(server_args)  # refuses a wrong configuration before anything starts
     if cpu.is_active() and (ranks := max(server_args.tp_size, server_args.dp_size) * server_args.pp_size) > 1:
         cpu.bind_ranks(ranks)
     with _meeting_through_a_file(server_args):
@@ -71,7 +73,7 @@ def _meeting_through_a_file(server_args: Any) -> Iterator[None]:
 
 
 def _without_detokenizer() -> Any:
-    """SGLang's Engine class with the schedulers' tokens going straight to the tokenizer manager.
+    """SGLang's Engine class with the schedulers' tokens going straight to the tokenizer manager, and `engine.scheduler` in them.
 
     Schedulers send tokens to the detokenizer's address; here the manager listens there as well. It understands both kinds of
     output: BatchTokenIDOutput is what the detokenizer would have received.
@@ -79,6 +81,8 @@ def _without_detokenizer() -> Any:
     from sglang.srt.entrypoints.engine import Engine
 
     class TokenEngine(Engine):
+        run_scheduler_process_func = staticmethod(scheduler.run)
+
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(**kwargs)
             self.tokenizer_manager.recv_from_detokenizer.bind(self.port_args.detokenizer_ipc_name)
@@ -162,6 +166,10 @@ class SGLangEngine:
             )
             for load in await self._manager.get_loads()
         ]
+
+    def kv_event_sources(self) -> list[KvEventSource]:
+        """See `engine.types.Engine.kv_event_sources`."""
+        return kv_event_sources(self._engine.server_args)
 
     def watch(self, on_death: Callable[[str], None]) -> None:
         """See `engine.types.Engine.watch`. SGLang itself does not notice the death of a data-parallel rank."""

@@ -152,6 +152,25 @@ class RankLoad:
     reported_at: float
 
 
+# The name of our publisher in --kv-events-config, and the start of a replay by which a subscriber asks for the whole state.
+KV_PUBLISHER = "armature"
+KV_RESEND = b"\xff" * 7 + b"\xfe"
+
+
+@dataclass(frozen=True, slots=True)
+class KvEventSource:
+    """Where one data-parallel rank publishes what its prefix cache stores and removes.
+
+    events: the ZMQ address of its PUB socket: [topic, sequence number (8 bytes, big-endian), batch in msgpack].
+    replay: that of its ROUTER socket: [empty, first sequence number] is answered by what it remembers from there on, then
+        by the sequence number -1; KV_RESEND has the whole state published as the next batch.
+    """
+
+    rank: int
+    events: str
+    replay: str
+
+
 class Engine(Protocol):
     """One generating engine. It is ready when its constructor's helper has returned it."""
 
@@ -172,6 +191,10 @@ class Engine(Protocol):
 
     async def loads(self) -> list[RankLoad]:
         """What each data-parallel rank has to do."""
+        ...
+
+    def kv_event_sources(self) -> list[KvEventSource]:
+        """One for each data-parallel rank on this host; none when KV events are off."""
         ...
 
     def watch(self, on_death: Callable[[str], None]) -> None:

@@ -37,6 +37,8 @@ CLOSE_S = 2.0
 @dataclass(frozen=True, slots=True)
 class FrontendOptions:
     """host, port: where HTTP is served. router_mode: how workers are chosen, see `router_modes`.
+    kv_events, kv_overlap_weight, kv_temperature: for mode kv, see `_router_config`. busy_blocks, busy_prefill_tokens: the part
+    of its KV blocks in use, and the prompt tokens before it, at which a worker gets no more requests.
     migration_limit: how often a request may move to another worker when its own dies. drain_s: seconds for open streams
     to finish at the end.
     """
@@ -44,6 +46,11 @@ class FrontendOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     router_mode: str = "round_robin"
+    kv_events: bool = True
+    kv_overlap_weight: float = 1.0
+    kv_temperature: float = 0.0
+    busy_blocks: float | None = None
+    busy_prefill_tokens: int | None = None
     migration_limit: int = 0
     drain_s: float = 30.0
     planes: Planes = field(default_factory=Planes)
@@ -108,7 +115,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
             EngineType.Dynamic,
             http_host=options.host,
             http_port=options.port,
-            router_config=_router_config(mode),
+            router_config=_router_config(mode, options),
             migration_limit=options.migration_limit,
         ),
     )
@@ -128,12 +135,20 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
     return 0
 
 
-def _router_config(mode: Any) -> Any:
-    """How requests are spread. Mode KV goes by what the router itself sent where: workers publish no events yet."""
+def _router_config(mode: Any, options: FrontendOptions) -> Any:
+    """How requests are spread. Mode kv weighs the blocks of a prompt that a worker has cached against its load."""
     from dynamo._core import KvRouterConfig, RouterConfig
     from dynamo.llm import RouterMode
 
-    return RouterConfig(mode, KvRouterConfig(use_kv_events=False)) if mode == RouterMode.KV else RouterConfig(mode)
+    kv = KvRouterConfig(
+        use_kv_events=options.kv_events, overlap_score_credit=options.kv_overlap_weight, router_temperature=options.kv_temperature
+    )
+    return RouterConfig(
+        mode,
+        kv if mode == RouterMode.KV else None,
+        active_decode_blocks_threshold=options.busy_blocks,
+        active_prefill_tokens_threshold=options.busy_prefill_tokens,
+    )
 
 
 async def _announce(options: FrontendOptions, server: asyncio.Future[Any], tune_listener: Callable[[int], bool]) -> None:

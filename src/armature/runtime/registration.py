@@ -37,6 +37,7 @@ class ModelCard:
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
     dp_size: data-parallel ranks behind this one endpoint. dp_start: the first of them, counted over all nodes.
+    kv_events: whether it publishes what its prefix cache stores and removes.
     bootstrap: host and port at which a prefill worker's KV cache is fetched.
     tool_call_parser, reasoning_parser: the frontend's parsers for the model's output; see `check_parsers`.
     """
@@ -54,6 +55,7 @@ class ModelCard:
     max_prefill_tokens: int | None = None
     dp_size: int = 1
     dp_start: int = 0
+    kv_events: bool = False
     bootstrap: tuple[str, int] | None = None
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
@@ -121,6 +123,8 @@ def _runtime_config(card: ModelCard) -> Any:
     config.max_num_batched_tokens = card.max_prefill_tokens
     config.data_parallel_size = card.dp_size
     config.data_parallel_start_rank = card.dp_start
+    config.enable_local_indexer = card.kv_events
+    config.kv_event_publishing_enabled = card.kv_events
     if card.bootstrap is not None:
         config.set_disaggregated_endpoint(*card.bootstrap)
     config.tool_call_parser = card.tool_call_parser

@@ -19,10 +19,12 @@ from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
 from armature.runtime.wire import Unsupported
+from armature.worker.kv_events import KvEvents
 from armature.worker.roles.base import Companion, ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
 
 LOAD_ROUTE = "load"
+KV_CHECK_ROUTE = "kv/check"
 CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ class Generating:
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
         self.engine = engine
         self._settings = settings
+        sources = engine.kv_event_sources()
+        self._kv_events = KvEvents(sources, engine.info.block_size) if sources else None
 
     @property
     def card(self) -> ModelCard:
@@ -48,6 +52,7 @@ class Generating:
             max_running_requests=info.max_running_requests,
             max_prefill_tokens=info.max_prefill_tokens,
             dp_size=info.dp_size,
+            kv_events=self._kv_events is not None,
             tool_call_parser=s.tool_call_parser,
             reasoning_parser=s.reasoning_parser,
         )
@@ -117,8 +122,9 @@ class Generating:
                     engine.abort(request_id)
 
     def routes(self) -> dict[str, ControlRoute]:
-        """The engine's load."""
-        return {LOAD_ROUTE: self._load}
+        """The engine's load; and whether the router knows its cache, where KV events are on."""
+        events = {KV_CHECK_ROUTE: self._kv_events.check} if self._kv_events else {}
+        return {LOAD_ROUTE: self._load, **events}
 
     async def _load(self, body: dict[str, Any]) -> dict[str, Any]:
         """{} -> {"ranks": [{"rank", "running", "waiting", "used_tokens", "total_tokens"}]}."""
@@ -126,7 +132,7 @@ class Generating:
 
     def companions(self) -> Sequence[Companion]:
         """See `roles.base.Role.companions`."""
-        return ()
+        return (self._kv_events.run,) if self._kv_events else ()
 
     def close(self) -> None:
         """End the engine."""

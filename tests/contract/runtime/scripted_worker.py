@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from armature.cli.worker import read
-from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, RankLoad, RequestRefused, TopLogprob, Usage
+from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, KvEventSource, RankLoad, RequestRefused, TopLogprob, Usage
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
 from armature.worker.main import run_role
@@ -109,6 +109,9 @@ class ScriptedEngine:
 
     async def healthy(self) -> bool:
         return True
+
+    def kv_event_sources(self) -> list[KvEventSource]:
+        return []
 
     async def loads(self) -> list[RankLoad]:
         return [RankLoad(0, len(self._aborted), 0, 0, 1024, reported_at=0.0 if self._hangs else time.time())]

@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from armature.engine.cpu import SITE
+from armature.engine.cpu.patches import next_slots
 
 PROBE = "import sys; print([type(f).__name__ for f in sys.meta_path].count('PatchingFinder'), 'sgl_kernel' in sys.modules)"
 
@@ -47,3 +49,17 @@ def test_a_hidden_sitecustomize_still_runs(tmp_path) -> None:  # type: ignore[no
     (tmp_path / "sitecustomize.py").write_text("print('hidden one ran')\n")
     path = os.pathsep.join([str(SITE), str(tmp_path), *(p for p in sys.path if p)])
     assert run("pass", PYTHONPATH=path, SGLANG_USE_CPU_ENGINE="1") == "hidden one ran"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "last", "free", "slots"),
+    [
+        ([5, 6], [3, 9], [7, 8], [28, 10]),  # the first has filled its page of 4
+        ([5, 9, 13], [3, 11, 19], [7, 8, 2], [28, 32, 8]),
+        ([6], [4], [], [5]),
+    ],
+)
+def test_next_slots(lengths: list[int], last: list[int], free: list[int], slots: list[int]) -> None:
+    out = torch.empty(len(slots), dtype=torch.int64)
+    next_slots(torch.tensor(lengths), torch.tensor(last), torch.tensor(free, dtype=torch.int64), out, 4, 4)
+    assert out.tolist() == slots

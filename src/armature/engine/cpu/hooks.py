@@ -21,6 +21,7 @@ AFTER: dict[str, After] = {
     "torch": patches.torch_missing_on_cpu,
     "sglang.srt.layers.moe.fused_moe_native": patches.sglang_moe_with_remote_experts,
     "sglang.srt.layers.attention.torch_native_backend": patches.sglang_attention_fill_value,
+    "sglang.srt.mem_cache.allocator.paged": patches.sglang_pages_without_triton,
     "sglang.srt.lora.layers": patches.sglang_without_pinned_memory,
     "sglang.srt.lora.backend.torch_backend": patches.sglang_without_pinned_memory,
     "sglang.srt.lora.mem_pool": patches.sglang_without_pinned_memory,

@@ -6,6 +6,7 @@ They are applied to modules as these are imported, so nothing here imports torch
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -113,3 +114,39 @@ class _Unpinned:
 
 def _call_unpinned(function: Any, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **{**kwargs, "pin_memory": False})
+
+
+class _Launcher:
+    """What stands where Triton's `kernel[grid](...)` is written: a plain function."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
+
+    def __getitem__(self, _grid: object) -> Callable[..., None]:
+        return self._function
+
+
+def sglang_pages_without_triton(paged: ModuleType) -> None:
+    """With page_size > 1, slots of the KV cache are given out by two Triton kernels. SGLang has the first in torch as well."""
+
+    def extend(prefixes: Any, lengths: Any, last: Any, free: Any, out: Any, _requests: int, page_size: int) -> None:
+        paged.alloc_extend_naive(prefixes, lengths, last, free, out, page_size, out.device)
+
+    for name, function in (("alloc_extend_kernel", extend), ("alloc_decode_kernel", next_slots)):
+        setattr(paged, name, _Launcher(function))
+
+
+def next_slots(lengths: Any, last: Any, free: Any, out: Any, _requests: int, page_size: int) -> None:
+    """The slot of each request's next token, into `out`: behind its last one, or the first of a free page when that page is full.
+
+    lengths: of the requests, the next token included. last: slots of their last tokens. free: pages, taken in order. When
+    there are too few, the caller refuses the whole batch afterwards.
+    """
+    import torch
+
+    wants_page = (lengths - 1) % page_size == 0
+    if not len(free):
+        out.copy_(last + 1)
+        return
+    taken = (torch.cumsum(wants_page, 0) - 1).clamp(0, len(free) - 1)
+    out.copy_(torch.where(wants_page, free[taken] * page_size, last + 1))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from armature.config.schema import Deployment
+from armature.config.schema import Deployment, Router
 from armature.graph.node import ModelProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, plane_env, restart_policy
 
 
+def _kv_options(router: Router) -> tuple[str, ...]:
+    """What differs from the frontend's defaults."""
+    words: list[str] = []
+    if router.mode == "kv":
+        words += [] if router.kv_events else ["--no-kv-events"]
+        words += ["--kv-overlap-weight", f"{router.overlap_weight:g}", "--kv-temperature", f"{router.temperature:g}"]
+    if router.busy_blocks is not None:
+        words += ["--busy-blocks", f"{router.busy_blocks:g}"]
+    if router.busy_prefill_tokens is not None:
+        words += ["--busy-prefill-tokens", str(router.busy_prefill_tokens)]
+    return tuple(words)
+
+
 def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
     """The frontend. It is ready when it has answered one real request, so that its URL is good when it is shown."""
-    frontend, router = deployment.frontend, deployment.topology.router
+    frontend, router = deployment.frontend, deployment.router
     probe_host = "127.0.0.1" if frontend.host in ("0.0.0.0", "::") else frontend.host
     return Node(
         name="frontend",
@@ -23,6 +36,7 @@ def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
             "${port:frontend.http}",
             "--router-mode",
             router.mode,
+            *_kv_options(router),
             "--migration-limit",
             str(router.migration_limit),
             "--drain-s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from armature import env
@@ -53,6 +54,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         *parsers,
     )
     native = _native_args(deployment, group)
+    publishes = deployment.publishes_kv_events(group)
     on_cpu = deployment.hardware.device == "cpu"
     shared = None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}"
     leg = role.role in LEGS
@@ -63,7 +65,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         name=name,
         kind="service",
         label=role.role,
-        argv=armature_argv("worker", role.role, *own, *to_argv(native), *_rendezvous(native, name), *meet),
+        argv=armature_argv("worker", role.role, *own, *to_argv(native), *_rendezvous(native, name), *meet, *_kv_events(publishes, name)),
         env=plane_env(deployment)
         | ({env.SGLANG_CPU: "1"} if on_cpu else {})
         | (_leg_env(deployment.disaggregation) if leg else {})
@@ -71,7 +73,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         | role.env,
         # Engines on one GPU start in turn: each takes its share of the memory that it finds.
         needs=(*needs, *((shared,) if shared else ())),
-        ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native)),
+        ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native, publishes)),
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
         gpus_of=shared,
         ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
@@ -88,10 +90,25 @@ def _rendezvous(native: Mapping[str, EngineArg], name: str) -> tuple[str, ...]:
     return () if native.get("dp_size", 1) != 1 else ("--nccl-port", f"${{port:{name}.nccl}}")
 
 
-def _more_ports(deployment: Deployment, role: RoleGroup, native: Mapping[str, EngineArg]) -> tuple[PortRequest, ...]:
+def _kv_events(publishes: bool, name: str) -> tuple[str, ...]:
+    """Where rank r publishes what its cache holds, and repeats what was missed: at these ports + r."""
+    if not publishes:
+        return ()
+    addresses = {
+        key: f"tcp://127.0.0.1:${{port:{name}.{port}}}" for key, port in (("endpoint", "kv_events"), ("replay_endpoint", "kv_replay"))
+    }
+    return ("--kv-events-config", json.dumps({"publisher": "armature", **addresses}))
+
+
+def _more_ports(
+    deployment: Deployment, role: RoleGroup, native: Mapping[str, EngineArg], publishes_kv_events: bool
+) -> tuple[PortRequest, ...]:
     bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
     ranks = (PortRequest(name="ranks", count=RANK_PORTS),) if native.get("enable_dp_attention") else ()
-    return (*bootstrap, *ranks)
+    size = native.get("dp_size", 1)
+    count = size if isinstance(size, int) else 1
+    events = (PortRequest(name="kv_events", count=count), PortRequest(name="kv_replay", count=count)) if publishes_kv_events else ()
+    return (*bootstrap, *ranks, *events)
 
 
 def _leg_env(d: Disaggregation) -> dict[str, str]:

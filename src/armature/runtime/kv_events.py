@@ -1,0 +1,47 @@
+"""KV events to the runtime's router: one publisher for each rank of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynamo.runtime import Endpoint
+
+
+class RankPublisher:
+    """The one source of a rank's KV events on the event plane. It keeps an index of them, which routers that come late,
+    or that missed something, ask for.
+
+    worker_id: the worker whose blocks they are; None: the one that serves `endpoint` in this process. The router trusts
+    a rank's events only while exactly one source of them is registered.
+    """
+
+    def __init__(self, endpoint: Endpoint, rank: int, block_size: int, worker_id: int | None = None) -> None:
+        from dynamo.llm import KvEventPublisher
+
+        self._publisher: Any = KvEventPublisher(
+            endpoint=endpoint, worker_id=worker_id, kv_block_size=block_size, dp_rank=rank, enable_local_indexer=True
+        )
+
+    def stored(self, hashes: Sequence[int], parent: int | None, token_ids: Sequence[int], block_size: int) -> dict[str, Any]:
+        """The event that blocks were stored, for `publish`."""
+        return {
+            "type": "stored",
+            "token_ids": list(token_ids),
+            "num_block_tokens": [block_size] * len(hashes),
+            "block_hashes": list(hashes),
+            "parent_hash": parent,
+        }
+
+    def removed(self, hashes: Sequence[int]) -> dict[str, Any]:
+        """The event that blocks were removed, for `publish`."""
+        return {"type": "removed", "block_hashes": list(hashes)}
+
+    def publish(self, events: Sequence[dict[str, Any]]) -> None:
+        """Hand events over, in order."""
+        self._publisher.publish_batch(events)
+
+    def close(self) -> None:
+        """Withdraw the source."""
+        self._publisher.shutdown()

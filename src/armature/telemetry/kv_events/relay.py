@@ -1,0 +1,103 @@
+"""From a rank's batches to a sink: read, reduced to what is news, handed on. What is lost is cleared and asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from armature.engine.kv_events.mirror import Change, Mirror, Removed
+from armature.engine.kv_events.wire import AllBlocksCleared, UnreadableBatch, read_batch
+from armature.telemetry.kv_events.subscription import Batch, Lost, Source
+
+logger = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where the changes of one rank go."""
+
+    async def publish(self, changes: Sequence[Change]) -> None: ...
+
+
+@dataclass(slots=True)
+class RelayCounts:
+    """changes: what was handed on. resyncs: how often the whole state was asked for. unreadable: batches that were none."""
+
+    changes: int = 0
+    resyncs: int = 0
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the engine's whole state differed from what the router had been told: blocks that were missing there, and stale ones."""
+
+    blocks: int
+    missing: int
+    stale: int
+
+
+class Relay:
+    """One rank's way to its sink."""
+
+    def __init__(self, rank: int, source: Source, sink: Sink) -> None:
+        self.rank, self.source, self.counts, self.mirror = rank, source, RelayCounts(), Mirror()
+        self._sink = sink
+        self._comparing: list[asyncio.Future[Difference]] = []
+
+    async def run(self) -> None:
+        """Carry on until cancelled. Raises what the sink raises."""
+        async for item in self.source.items():
+            match item:
+                case Batch(data=data):
+                    await self._take(data)
+                case Lost():
+                    await self.resync()
+
+    async def resync(self) -> None:
+        """Clear the rank's blocks at the router, and have the engine tell all of them again."""
+        await self._hand_on(self.mirror.clear())
+        self.counts.resyncs += 1
+        await self.source.ask_for_state()
+
+    async def compare(self) -> Difference:
+        """Have the engine tell its whole state, and mend what the router knew otherwise. Waits until that has come."""
+        compared: asyncio.Future[Difference] = asyncio.get_running_loop().create_future()
+        self._comparing.append(compared)
+        await self.source.ask_for_state()
+        return await compared
+
+    async def _take(self, data: bytes) -> None:
+        try:
+            rank, events = read_batch(data)
+        except UnreadableBatch as e:
+            logger.warning("rank %d: a batch of KV events cannot be read: %s", self.rank, e)
+            self.counts.unreadable += 1
+            await self.resync()
+            return
+        if rank is not None and rank != self.rank:
+            logger.error("rank %d: a batch of KV events says that it is rank %d's; it is left out", self.rank, rank)
+            self.counts.unreadable += 1
+            return
+        changes = self.mirror.apply(events)
+        await self._hand_on(changes)
+        if events and isinstance(events[0], AllBlocksCleared):
+            self._compared(Difference(len(self.mirror), *_sizes(changes)))
+
+    def _compared(self, difference: Difference) -> None:
+        for compared in self._comparing:
+            if not compared.done():
+                compared.set_result(difference)
+        self._comparing.clear()
+
+    async def _hand_on(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.counts.changes += len(changes)
+            await self._sink.publish(changes)
+
+
+def _sizes(changes: Sequence[Change]) -> tuple[int, int]:
+    stale = sum(len(c.hashes) for c in changes if isinstance(c, Removed))
+    return sum(len(c.hashes) for c in changes) - stale, stale
