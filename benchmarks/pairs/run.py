@@ -19,25 +19,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
-import os
 import random
-import signal
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from itertools import pairwise
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.client import Connection
+from benchmarks.common.asking import Asker, random_ids
 from benchmarks.common.facts import gpus, hardware, versions
-
-START_S = 420.0
-VOCABULARY = (20, 400)  # of prompts: ids that every model here has
+from benchmarks.common.serving import served
+from benchmarks.common.stats import percentiles
 
 
 def main() -> int:
@@ -53,7 +46,7 @@ def main() -> int:
     }
     for arm, words in arms(a).items():
         print(f"== {arm}: {' '.join(words)}", flush=True)
-        with served(a, arm, words) as (url, plan):
+        with served(a.out, arm, words) as (url, plan):
             result = asyncio.run(measure(a, url, plan["model"]))
         record["arms"][arm] = {"plan": plan["hash"], "words": words, **result}
         (a.out / "raw.json").write_text(json.dumps(record))  # what is done is kept if a later arm fails
@@ -97,92 +90,12 @@ def arms(a: argparse.Namespace) -> dict[str, list[str]]:
     return {"disagg": ["disagg", *common], "agg": ["agg", "topology.roles.worker.replicas=2", *common]}
 
 
-@contextlib.contextmanager
-def served(a: argparse.Namespace, arm: str, words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """`armature up` until it serves; its URL and its plan."""
-    runs, log = (a.out / f"runs-{arm}").absolute(), a.out / f"up-{arm}.log"
-    before = set(runs.glob("*/*/plan.json"))
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "armature", "up", *words], stdout=out, stderr=out, env=os.environ | {"ARMATURE_RUNS": str(runs)}
-        )
-    try:
-        deadline = time.monotonic() + START_S
-        while b"\nserving " not in log.read_bytes():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{arm} does not serve:\n" + log.read_text()[-4000:])
-            time.sleep(0.2)
-        plan = json.loads((set(runs.glob("*/*/plan.json")) - before).pop().read_text())
-        yield plan["url"], plan
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-class Asker:
-    """Streams on kept connections; one dict per request."""
-
-    def __init__(self, port: int, model: str, seed: int) -> None:
-        self._port, self._model, self._rng = port, model, random.Random(seed)
-        self._idle: list[Connection] = []
-
-    def prompt(self, tokens: int) -> list[int]:
-        return [self._rng.randrange(*VOCABULARY) for _ in range(tokens)]
-
-    async def ask(self, prompt: list[int], output: int, since: float | None = None) -> dict[str, Any]:
-        """Times in ms. since: when it should have begun (perf_counter); now otherwise."""
-        body = {
-            "model": self._model,
-            "prompt": prompt,
-            "max_tokens": output,
-            "temperature": 0,
-            "stream": True,
-            "ignore_eos": True,
-            "nvext": {"extra_fields": ["completion_token_ids"]},
-        }
-        connection = self._idle.pop() if self._idle else await Connection.open(self._port)
-        began = since or time.perf_counter()
-        times, ids, sizes = [], [], []
-        async for new in _events(connection.post("/v1/completions", body)):
-            times.append(time.perf_counter())
-            sizes.append(len(new))
-            ids += new
-        self._idle.append(connection)
-        gaps = [round((b - a) * 1e3, 2) for a, b in pairwise(times)]
-        ended = times[-1] - began
-        return {
-            "prompt": len(prompt),
-            "ttft": round((times[0] - began) * 1e3, 2),
-            "e2e": round(ended * 1e3, 2),
-            "gaps": gaps,
-            "sizes": sizes,
-            "ids": ids,
-        }
-
-
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[list[int]]:
-    """The token ids of each event that has some."""
-    rest = b""
-    async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data: {"):
-                event = json.loads(line[6:])
-                if "error" in event:
-                    raise RuntimeError(str(event))
-                if ids := (event.get("nvext") or {}).get("completion_token_ids"):
-                    yield ids
-
-
 async def measure(a: argparse.Namespace, url: str, model: str) -> dict[str, Any]:
     """All loads against one arm."""
     asker = Asker(int(url.rsplit(":", 1)[1]), model, a.seed)
     await asyncio.gather(*(asker.ask(asker.prompt(n), 16) for n in (16, 128, a.prompt, a.long) for _ in range(4)))  # warm-up
     fixed = random.Random(a.seed + 1)
-    prompts = [[fixed.randrange(*VOCABULARY) for _ in range(n)] for n in (16, 64, 256, 1024) for _ in range(4)]
+    prompts = [random_ids(fixed, n) for n in (16, 64, 256, 1024) for _ in range(4)]
     tokens = [(await asker.ask(p, 32))["ids"] for p in prompts]
     loads: dict[str, Callable[[], Awaitable[list[dict[str, Any]]]]] = {
         f"closed c={c}": lambda c=c: closed(asker, c, a.per_user, a.prompt, a.output)  # type: ignore[misc]
@@ -251,14 +164,6 @@ def summarize(done: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
         "output_tokens_per_s": round(tokens / seconds, 1),
         "tokens_per_event": round(tokens / max(1, sum(len(d["sizes"]) for d in done)), 3),
     }
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    """p50, p90, p99 and the greatest, interpolated."""
-    if len(values) < 2:
-        return {}
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return {"p50": round(cuts[49], 2), "p90": round(cuts[89], 2), "p99": round(cuts[98], 2), "max": round(max(values), 2)}
 
 
 def agreement(one: list[list[int]], other: list[list[int]]) -> dict[str, int]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
+    "kv-bridge": "publish durable KV events to the router (plans start it)",
 }
 
 
@@ -69,6 +70,6 @@ def _run(words: list[str]) -> int:
             expected=", ".join(COMMANDS),
             fix=f"did you mean `armature {guess}`?" if guess else None,
         )
-    module = importlib.import_module(f"armature.cli.{command}")
+    module = importlib.import_module(f"armature.cli.{command.replace('-', '_')}")
     code: int = module.main(rest)
     return code

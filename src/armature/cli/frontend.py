@@ -40,9 +40,9 @@ def parser() -> Parser:
     p.add_argument(
         "--kv-overlap-weight",
         type=float,
-        default=1.0,
+        default=4.0,
         metavar="W",
-        help="mode kv: how much a cached block counts against a worker's load (default: %(default)g)",
+        help="mode kv: what a block to compute counts, where one in use counts 1 (default: %(default)g)",
     )
     p.add_argument(
         "--kv-temperature",

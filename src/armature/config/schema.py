@@ -135,7 +135,10 @@ class Router(Section):
         description="For mode kv. true: workers publish what their prefix caches hold; false: the router guesses from what it sent where.",
     )
     overlap_weight: float = Field(
-        default=1.0, ge=0, description="For mode kv: how much a cached block counts against the load of its worker; 0: not at all."
+        default=4.0,
+        ge=0,
+        description="For mode kv: what each block of a prompt that a worker would have to compute counts against it, where each "
+        "block of its running requests counts 1. Greater: less is computed twice, and load is less even. 0: caches do not matter.",
     )
     temperature: float = Field(
         default=0.0, ge=0, description="For mode kv. 0: always the best worker; greater: more often another one, to spread the load."

@@ -47,7 +47,7 @@ class FrontendOptions:
     port: int = 8000
     router_mode: str = "round_robin"
     kv_events: bool = True
-    kv_overlap_weight: float = 1.0
+    kv_overlap_weight: float = 4.0
     kv_temperature: float = 0.0
     busy_blocks: float | None = None
     busy_prefill_tokens: int | None = None
@@ -141,7 +141,10 @@ def _router_config(mode: Any, options: FrontendOptions) -> Any:
     from dynamo.llm import RouterMode
 
     kv = KvRouterConfig(
-        use_kv_events=options.kv_events, overlap_score_credit=options.kv_overlap_weight, router_temperature=options.kv_temperature
+        use_kv_events=options.kv_events,
+        prefill_load_scale=options.kv_overlap_weight,
+        overlap_score_credit=1.0 if options.kv_overlap_weight else 0.0,
+        router_temperature=options.kv_temperature,
     )
     return RouterConfig(
         mode,

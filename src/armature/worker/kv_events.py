@@ -1,73 +1,91 @@
-"""A worker's KV events: for each rank on this host one subscription, one mirror, one publisher."""
+"""A worker's KV events: for each rank on this host one subscription, one mirror, one way out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import zmq.asyncio
 
-from armature.engine.kv_events.mirror import Change, Removed
 from armature.engine.types import KvEventSource
-from armature.runtime.kv_events import RankPublisher
-from armature.telemetry.kv_events.relay import Relay, Sink
+from armature.runtime.kv_events import RankPublisher, worker_id
+from armature.telemetry.kv_events import jetstream
+from armature.telemetry.kv_events.durable import Component, DurableSink, Rank, forget, open_stream
+from armature.telemetry.kv_events.live import LiveSink
+from armature.telemetry.kv_events.relay import Relay
 from armature.telemetry.kv_events.subscription import Subscription
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
 
-CHECK_S = 10.0  # an idle engine looks for what is asked of it once a second
+CHECK_S = 10.0
 
 
-class LiveSink:
-    """To the runtime's router, over the event plane."""
+@dataclass(frozen=True, slots=True)
+class DurableEvents:
+    """Where KV events are kept: the NATS server, and the component of the runtime whose stream it is."""
 
-    def __init__(self, publisher: RankPublisher) -> None:
-        self._publisher = publisher
-
-    async def publish(self, changes: Sequence[Change]) -> None:
-        """See `telemetry.kv_events.relay.Sink`."""
-        publisher = self._publisher
-        publisher.publish(
-            [
-                publisher.removed(change.hashes)
-                if isinstance(change, Removed)
-                else publisher.stored(change.hashes, change.parent, change.token_ids, change.block_size)
-                for change in changes
-            ]
-        )
+    nats_url: str | None
+    component: Component
 
 
 class KvEvents:
-    """The companion that carries a worker's KV events."""
+    """The companion that carries a worker's KV events.
 
-    def __init__(self, sources: Sequence[KvEventSource], block_size: int) -> None:
-        self._sources, self._block_size = sources, block_size
+    durable: the stream that they go into; None: they go to the router at once. block_size: in tokens.
+    """
+
+    def __init__(self, sources: Sequence[KvEventSource], block_size: int, durable: DurableEvents | None = None) -> None:
+        self._sources, self._block_size, self._durable = sources, block_size, durable
         self.relays: list[Relay] = []
 
     async def run(self, endpoint: Endpoint) -> None:
         """Carry the events of every rank until cancelled."""
         context = zmq.asyncio.Context()
         try:
-            self.relays = [Relay(s.rank, Subscription(s, context), self._sink(endpoint, s.rank)) for s in self._sources]
-            async with asyncio.TaskGroup() as ranks:
+            self.relays = [Relay(s.rank, Subscription(s, context)) for s in self._sources]
+            async with asyncio.TaskGroup() as tasks, self._sinks(endpoint, tasks):
                 for relay in self.relays:
-                    ranks.create_task(relay.run(), name=f"KV events of rank {relay.rank}")
+                    tasks.create_task(relay.run(), name=f"KV events of rank {relay.rank}")
+                await asyncio.Event().wait()
         finally:
             context.destroy(linger=0)
 
     async def check(self, body: dict[str, Any]) -> dict[str, Any]:
-        """{} -> {"ranks": [{"rank", "blocks", "missing", "stale"}]}: what every engine's cache holds, and by how many blocks
-        what the router had been told was wrong. It is mended with that."""
-
+        """{} -> {"ranks": [{"rank", "blocks", "missing", "stale"}]}: how many blocks each rank holds, and by how many of them
+        what had been passed on was wrong, which is mended with that. With {"hashes": true} also "hashes", the blocks."""
         try:
             async with asyncio.timeout(CHECK_S):
                 differences = await asyncio.gather(*(relay.compare() for relay in self.relays))
         except TimeoutError:
             return {"error": f"an engine did not tell its state within {CHECK_S:g} s"}
-        return {"ranks": [{"rank": relay.rank, **asdict(d)} for relay, d in zip(self.relays, differences, strict=True)]}
+        ranks = [{"rank": relay.rank, **asdict(d)} for relay, d in zip(self.relays, differences, strict=True)]
+        if body.get("hashes"):
+            ranks = [rank | {"hashes": list(relay.mirror)} for rank, relay in zip(ranks, self.relays, strict=True)]
+        return {"ranks": ranks}
 
-    def _sink(self, endpoint: Endpoint, rank: int) -> Sink:
-        return LiveSink(RankPublisher(endpoint, rank, self._block_size))
+    @asynccontextmanager
+    async def _sinks(self, endpoint: Endpoint, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
+        """Give every relay its sink; in the end take back what would outlive this worker."""
+        if self._durable is None:
+            for relay in self.relays:
+                relay.sink = LiveSink(RankPublisher(endpoint, relay.rank, self._block_size))
+            yield
+            return
+        client = await jetstream.connect(self._durable.nats_url)
+        try:
+            js, component, worker = client.jetstream(), self._durable.component, worker_id(endpoint)
+            await open_stream(js, component)
+            ranks = [Rank(worker, relay.rank) for relay in self.relays]
+            for relay, rank in zip(self.relays, ranks, strict=True):
+                relay.sink = sink = DurableSink(js, component, rank, self._block_size, relay.mirror.state)
+                tasks.create_task(sink.keep_up(), name=f"state of rank {relay.rank}")
+            try:
+                yield
+            finally:
+                await asyncio.gather(*(forget(js, component, rank) for rank in ranks))
+        finally:
+            await client.close()

@@ -20,7 +20,7 @@ import zmq
 from sglang.srt.disaggregation.kv_events import EventPublisherFactory, ZmqEventPublisher
 
 from armature.engine.kv_events.mirror import Mirror
-from armature.engine.kv_events.wire import AllBlocksCleared, BlockStored, read_batch, write_batch
+from armature.engine.kv_events.wire import AllBlocksCleared, read_batch, write_batch
 from armature.engine.types import KV_PUBLISHER, KV_RESEND
 
 LOOK_S = 0.1  # how long a question may wait while there is nothing to publish
@@ -75,13 +75,9 @@ class KvEventPublisher(ZmqEventPublisher):
         """One question on the replay socket."""
         client, *_, start = self._replay.recv_multipart()
         if start == KV_RESEND:
-            self._send(write_batch(time.time(), self._whole_state(), self._dp_rank))
+            self._send(write_batch(time.time(), [AllBlocksCleared(), *self._mirror.state()], self._dp_rank))
         elif self._buffer:
             first = self._buffer[0][0]  # the buffer's sequence numbers follow each other
             for seq, data in islice(self._buffer, max(0, int.from_bytes(start, "big") - first), None):
                 self._replay.send_multipart((client, b"", seq.to_bytes(8, "big"), data))
         self._replay.send_multipart((client, b"", self.END_SEQ, b""))
-
-    def _whole_state(self) -> list[AllBlocksCleared | BlockStored]:
-        stored = (BlockStored(list(s.hashes), s.parent, list(s.token_ids), s.block_size) for s in self._mirror.state())
-        return [AllBlocksCleared(), *stored]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from armature.engine.kv_events.mirror import Change, Mirror, Removed
-from armature.engine.kv_events.wire import AllBlocksCleared, UnreadableBatch, read_batch
+from armature.engine.kv_events.mirror import Change, Mirror
+from armature.engine.kv_events.wire import AllBlocksCleared, BlockRemoved, UnreadableBatch, read_batch
 from armature.telemetry.kv_events.subscription import Batch, Lost, Source
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,10 @@ class Difference:
 class Relay:
     """One rank's way to its sink."""
 
-    def __init__(self, rank: int, source: Source, sink: Sink) -> None:
+    sink: Sink  # set before `run`: it may need the mirror
+
+    def __init__(self, rank: int, source: Source) -> None:
         self.rank, self.source, self.counts, self.mirror = rank, source, RelayCounts(), Mirror()
-        self._sink = sink
         self._comparing: list[asyncio.Future[Difference]] = []
 
     async def run(self) -> None:
@@ -95,9 +96,9 @@ class Relay:
     async def _hand_on(self, changes: Sequence[Change]) -> None:
         if changes:
             self.counts.changes += len(changes)
-            await self._sink.publish(changes)
+            await self.sink.publish(changes)
 
 
 def _sizes(changes: Sequence[Change]) -> tuple[int, int]:
-    stale = sum(len(c.hashes) for c in changes if isinstance(c, Removed))
-    return sum(len(c.hashes) for c in changes) - stale, stale
+    stale = sum(len(c.block_hashes) for c in changes if isinstance(c, BlockRemoved))
+    return sum(len(c.block_hashes) for c in changes) - stale, stale
