@@ -20,6 +20,11 @@ GOLDEN = Path(__file__).absolute().parents[1] / "tests" / "unit" / "graph" / "go
 CASES = {
     "agg-cpu": ["topology=agg", "model=tiny-qwen3"],
     "agg-cpu-two-workers": ["topology=agg", "model=tiny-llama", "experiment=two_workers", "frontend.port=0"],
+    "agg-cpu-nats": ["topology=agg", "model=tiny-qwen3", "runtime=nats"],
+    "agg-cpu-own-servers": [
+        *("topology=agg", "model=tiny-qwen3", "runtime=nats"),
+        *("runtime.nats_url=nats://10.0.0.5:4222", "runtime.etcd_url=http://10.0.0.5:2379"),
+    ],
     "agg-h200-fetched": ["topology=agg", "model=qwen3-8b", "hardware=h200", "topology.roles.worker.gpus=2", "+engine.args.tp_size=2"],
     "agg-h200-dummy": ["topology=agg", "model=llama-3.1-8b", "hardware=h200", "model.weights=dummy"],
     "disagg-cpu": ["topology=disagg", "model=tiny-qwen3"],

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from armature.graph import programs
 from armature.graph.site import this_machine
 
 UNDER_BAZEL = "TEST_SRCDIR" in os.environ
@@ -63,3 +64,9 @@ def test_nothing_that_is_installed_on_the_host_is_visible() -> None:
 @pytest.mark.parametrize("module", ["torch", "sglang", "ruff", "importlinter"])
 def test_an_import_that_is_not_declared_fails(module: str) -> None:
     assert importlib.util.find_spec(module) is None
+
+
+def test_the_nats_server_of_the_lock_is_found_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    shown = subprocess.run([programs.find("nats-server"), "--version"], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout.startswith("nats-server: v")

@@ -15,6 +15,21 @@ def distributions(names):
             }),
         )
 
+def programs(names):
+    """Targets //third_party/pip:<name> of distributions that hold programs: rules_python's library has no bin/, all its files do."""
+    for name in names:
+        py_library(
+            name = name,
+            data = select({
+                "//:cuda": ["@pypi_cuda//" + name + ":extracted_whl_files"],
+                "//conditions:default": ["@pypi_cpu//" + name + ":extracted_whl_files"],
+            }),
+            deps = select({
+                "//:cuda": ["@pypi_cuda//" + name],
+                "//conditions:default": ["@pypi_cpu//" + name],
+            }),
+        )
+
 def engine_environment(name):
     """All distributions of the lock at once: an engine imports hundreds of them, many by name at run time."""
     py_library(

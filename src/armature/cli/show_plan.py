@@ -12,6 +12,7 @@ def render_plan(plan: Plan) -> str:
         f"plan {plan.name}  {plan.hash}",
         f"run directory  {plan.run_dir}",
         *([f"will serve     {plan.model} at {plan.url}"] if plan.url else []),
+        *(f"uses           {server.url} ({server.field})" for server in plan.servers),
         "",
     ]
     return "\n".join([*head, *("\n".join(_node(i, node)) + "\n" for i, node in enumerate(plan.nodes, 1))])

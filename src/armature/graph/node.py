@@ -4,6 +4,7 @@ A graph is symbolic. Strings in `argv`, `env`, probes and task outputs may hold 
 fills in, so that a graph says the same thing on every machine:
 
     ${python}          how the project's own modules are started
+    ${program:NAME}    where a program of others is (armature.graph.programs)
     ${run}             the run directory
     ${cache}           the user's cache directory, kept between runs
     ${tmp}             the run's short-lived directory for sockets (short: a socket's path has 107 bytes at most)
@@ -79,6 +80,13 @@ class PortRequest(Frozen):
     host: str = "127.0.0.1"
 
 
+class NamedServer(Frozen):
+    """A server that the user runs and nodes need: it must answer before any node starts. field: where its address was given."""
+
+    field: str
+    url: str
+
+
 class StopPolicy(Frozen):
     """How a service ends: SIGTERM, then `drain_s` seconds to finish what it has, then SIGKILL to all that it started."""
 
@@ -142,6 +150,7 @@ class Graph(Frozen):
 
     name: str
     nodes: tuple[Node, ...]
+    servers: tuple[NamedServer, ...] = ()
 
     @model_validator(mode="after")
     def _is_a_dag(self) -> Graph:

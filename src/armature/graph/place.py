@@ -17,6 +17,7 @@ from armature.graph.node import Graph, Node
 from armature.graph.plan import PLAN_VERSION, Plan, PlannedNode, PortBlock
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+_PROGRAM = re.compile(r"\$\{program:([^}]+)\}")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -33,7 +34,7 @@ class Site:
     """What a plan is placed on.
 
     python: how to start the project's own interpreter. env: what every node needs to find the project's code.
-    gpus: how many GPUs this host gives to the run.
+    gpus: how many GPUs this host gives to the run. program: the path of a program of others, by its name.
     """
 
     run_dir: Path
@@ -43,6 +44,7 @@ class Site:
     python: tuple[str, ...] = ("python3",)
     env: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
+    program: Callable[[str], str] = str
 
 
 def place(graph: Graph, site: Site) -> Plan:
@@ -65,6 +67,7 @@ def place(graph: Graph, site: Site) -> Plan:
         cache_dir=site.cache_dir,
         tmp_dir=site.tmp_dir,
         nodes=nodes,
+        servers=graph.servers,
         url=probe.url if probe is not None and probe.kind == "model" else None,
         model=probe.model if probe is not None and probe.kind == "model" else None,
     )
@@ -73,7 +76,7 @@ def place(graph: Graph, site: Site) -> Plan:
 def _planned(
     node: Node, site: Site, gpus: tuple[int, ...], ports: Mapping[tuple[str, str], PortBlock], fill: Callable[[str], str]
 ) -> PlannedNode:
-    argv = tuple(word for part in node.argv for word in (site.python if part == "${python}" else (fill(part),)))
+    argv = tuple(word for part in node.argv for word in _words(part, site, fill))
     env = {**site.env, **{k: fill(v) for k, v in node.env.items()}}
     if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
@@ -91,6 +94,13 @@ def _planned(
         stop=node.stop,
         restart=node.restart,
     )
+
+
+def _words(part: str, site: Site, fill: Callable[[str], str]) -> tuple[str, ...]:
+    if part == "${python}":
+        return site.python
+    program = _PROGRAM.fullmatch(part)
+    return (site.program(program[1]) if program else fill(part),)
 
 
 def _filled(model: M, fill: Callable[[str], str]) -> M:

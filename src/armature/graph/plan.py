@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from armature.graph.node import Frozen, Probe, RestartPolicy, StopPolicy, TaskSpec
+from armature.graph.node import Frozen, NamedServer, Probe, RestartPolicy, StopPolicy, TaskSpec
 
 PLAN_VERSION = 1
 
@@ -56,6 +56,7 @@ class Plan(Frozen):
         configuration has the same hash on every machine and in every run.
     run_dir: `runs/<name>/<id>`; nothing is written before the launcher makes it. cache_dir is kept between runs.
     tmp_dir: sockets and other things that must not outlive the run.
+    servers: those that the user runs; they must answer before any node starts.
     url: where the model will be served, if the graph serves one. model: the name to ask for.
     """
 
@@ -66,6 +67,7 @@ class Plan(Frozen):
     cache_dir: Path
     tmp_dir: Path
     nodes: tuple[PlannedNode, ...]
+    servers: tuple[NamedServer, ...] = ()
     url: str | None = None
     model: str | None = None
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from armature import env
+from armature.graph import programs
 from armature.graph.place import Site
 from armature.graph.ports import HostPorts
 
@@ -25,6 +26,7 @@ def this_machine(name: str, gpus: int) -> Site:
         python=(sys.executable, "-P"),  # -P: a random.py in the user's folder must not be imported
         env=_import_path(),
         gpus=gpus,
+        program=programs.find,
     )
 
 

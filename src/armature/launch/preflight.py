@@ -9,17 +9,21 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from armature.errors import UserError
-from armature.graph.node import LogProbe
+from armature.graph.node import LogProbe, NamedServer
 from armature.graph.plan import Plan, PlannedNode, PortBlock
+from armature.graph.programs import how_to_install
 
 SUN_PATH = 107  # bytes that a socket's path has at most
+SERVER_S = 3.0  # for a server that the user runs to accept a connection
 _ROOM = 33  # what programs add to TMPDIR, e.g. /pymp-xxxxxxxx/listener-xxxxxxxx
 
 
 def check(plan: Plan) -> None:
-    """Raise UserError for the first thing that cannot work: commands, patterns, the socket folder, ports. Writes nothing."""
+    """Raise UserError for the first thing that cannot work: commands, patterns, the socket folder, ports,
+    servers of the user's. Writes nothing."""
     for node in plan.nodes:
         _check_command(node)
         _check_pattern(node)
@@ -27,6 +31,8 @@ def check(plan: Plan) -> None:
     for node in plan.nodes:
         for name, block in node.ports.items():
             _check_ports(node, name, block)
+    for server in plan.servers:
+        _check_server(server)
 
 
 def tmp_of(plan: Plan, node: str) -> Path:
@@ -71,7 +77,7 @@ def _check_command(node: PlannedNode) -> None:
         raise UserError(
             f"node {node.name}: there is no program {node.argv[0] if node.argv else ''!r}",
             expected="the path of a program, or a name found in PATH",
-            fix="install it, or plan again in the environment that has it",
+            fix=(node.argv and how_to_install(node.argv[0])) or "install it, or plan again in the environment that has it",
         )
 
 
@@ -104,6 +110,19 @@ def _check_ports(node: PlannedNode, name: str, block: PortBlock) -> None:
                 f"{where} is in use" + (f" by {by}" if by else " by a process that we may not see"), fix=_another(node, name, block)
             )
         raise UserError(f"{where} cannot be had: {error.strerror}", fix=_another(node, name, block))
+
+
+def _check_server(server: NamedServer) -> None:
+    parts = urlsplit(server.url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), SERVER_S).close()
+    except OSError as e:
+        why = f"no answer within {SERVER_S:g} s" if isinstance(e, TimeoutError) else e.strerror or str(e)
+        raise UserError(
+            f"{server.field}={server.url}: the server does not answer: {why}",
+            expected="a server that accepts connections there",
+            fix=f"start it, or mend its address; with {server.field}=null the run starts one of its own",
+        ) from None
 
 
 def _another(node: PlannedNode, name: str, block: PortBlock) -> str:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from armature.config.compose import compose, conf_dir, groups
-from armature.config.schema import RoleGroup
+from armature.config.schema import RoleGroup, Runtime
 from armature.errors import UserError
 
 
@@ -134,3 +134,57 @@ def test_all_wrong_fields_are_named_at_once() -> None:
     error = failure("model=tiny-qwen3", "frontend.port=x", "frontend.drain_s=y")
     assert "frontend.port" in error.what
     assert error.fix == "wrong, too: frontend.drain_s"
+
+
+@pytest.mark.parametrize("runtime", groups(conf_dir())["runtime"])
+def test_every_field_of_a_runtime_can_be_set_in_every_runtime(runtime: str) -> None:
+    """Hydra refuses to set what a file does not mention, so each file mentions all."""
+    assert sorted(yaml.safe_load((conf_dir() / f"runtime/{runtime}.yaml").read_text())) == sorted(Runtime.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "uses_nats", "uses_etcd"),
+    [
+        (["runtime=embedded"], False, False),
+        (["runtime=nats"], True, True),
+        (["runtime=nats", "runtime.events=zmq"], False, True),
+        (["runtime.events_durable=true"], True, False),
+        (["runtime.requests=nats"], True, False),
+        (["runtime=nats", "runtime.discovery=file", "runtime.nats_url=nats://10.0.0.5:4222"], True, False),
+        (["runtime=nats", 'runtime.etcd_url="http://[::1]:2379"', "runtime.nats_url=tls://nats.example:4222"], True, True),
+    ],
+)
+def test_a_runtime_says_which_servers_it_uses(words: list[str], uses_nats: bool, uses_etcd: bool) -> None:
+    runtime = compose(["model=tiny-qwen3", *words]).deployment.runtime
+    assert (runtime.uses_nats, runtime.uses_etcd) == (uses_nats, uses_etcd)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("runtime.nats_url=10.0.0.5:4222", "runtime.nats_url: '10.0.0.5:4222' begins with no known scheme; expected nats:// or tls://"),
+        ("runtime.nats_url=http://h:4222", "expected nats:// or tls://"),
+        ("runtime.nats_url=nats://h", "names no port; expected one such as nats://127.0.0.1:4222"),
+        ("runtime.nats_url=nats://:4222", "names no host"),
+        ("runtime.nats_url=nats://h:99999", "out of range"),
+        ("runtime.nats_url=nats://me:secret@h:4222", "set NATS_AUTH_USERNAME and NATS_AUTH_PASSWORD in the environment"),
+        ("runtime.etcd_url=nats://h:2379", "runtime.etcd_url: 'nats://h:2379' begins with no known scheme; expected http:// or https://"),
+        ("runtime.etcd_url=http://h:2379/v3", "says more than scheme, host and port"),
+        ("runtime.discovery=zookeeper", "runtime.discovery: input should be 'file' or 'etcd'"),
+    ],
+)
+def test_a_wrong_server_is_refused_by_field(word: str, said: str) -> None:
+    error = failure("model=tiny-qwen3", "runtime=nats", word)
+    assert said in error.what
+    assert error.where == f"the override {word!r}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runtime.nats_url=nats://h:4222"], "nothing would use: requests=tcp, events=zmq, events_durable=false"),
+        (["runtime=nats", "runtime.discovery=file", "runtime.etcd_url=http://h:2379"], "nothing would use: discovery=file"),
+    ],
+)
+def test_a_server_that_nothing_would_use_is_refused(words: list[str], said: str) -> None:
+    assert said in failure("model=tiny-qwen3", *words).what

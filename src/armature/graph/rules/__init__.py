@@ -5,8 +5,11 @@ from __future__ import annotations
 from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment
 from armature.graph.node import Graph
+from armature.graph.rules.common import named_servers
+from armature.graph.rules.etcd import etcd_node
 from armature.graph.rules.frontend import frontend_node
 from armature.graph.rules.model import model_task
+from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
 from armature.graph.rules.workers import worker_nodes
 
@@ -14,8 +17,11 @@ from armature.graph.rules.workers import worker_nodes
 def build(deployment: Deployment, source: ModelSource) -> Graph:
     """The graph of a deployment whose model's files come from `source`."""
     task = model_task(deployment, source)
-    workers = worker_nodes(deployment, source, needs=(task.name,) if task else ())
+    servers = tuple(node for node in (nats_node(deployment), etcd_node(deployment)) if node)
+    served = tuple(node.name for node in servers)
+    workers = worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served))
     pairs = pairs_task(deployment, workers)
-    frontend = frontend_node(deployment, needs=(pairs.name,) if pairs else tuple(w.name for w in workers))
-    nodes = (*([task] if task else []), *workers, *([pairs] if pairs else []), frontend)
-    return Graph(name=f"{deployment.topology.name}-{deployment.model.served_name}", nodes=nodes)
+    frontend = frontend_node(deployment, needs=((pairs.name,) if pairs else tuple(w.name for w in workers)) + served)
+    nodes = (*([task] if task else []), *servers, *workers, *([pairs] if pairs else []), frontend)
+    name = f"{deployment.topology.name}-{deployment.model.served_name}"
+    return Graph(name=name, nodes=nodes, servers=named_servers(deployment))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from armature import env
 from armature.config.modelref import BuiltModel, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
-from armature.graph.node import RestartPolicy
+from armature.graph.node import NamedServer, RestartPolicy
+
+LOOPBACK = "127.0.0.1"
+# How long etcd may be away before its clients' registrations lapse, by which their processes end. The other side of it: a
+# process that was killed stays listed as long, and requests that are sent there first move on.
+ETCD_LEASE_S = 60
+# How long a request waits for a NATS server that is away; the runtime's own 10 s are less than some restarts take.
+NATS_REQUEST_S = 40
 
 
 def armature_argv(*words: str) -> tuple[str, ...]:
@@ -21,12 +28,29 @@ def restart_policy(deployment: Deployment) -> RestartPolicy:
 def plane_env(deployment: Deployment) -> dict[str, str]:
     """The environment that joins a process to the deployment's discovery, request and event planes."""
     runtime = deployment.runtime
-    return {
+    planes = {
         env.DYN_DISCOVERY: runtime.discovery,
-        env.DYN_FILE_KV: "${run}/discovery",
+        **({} if runtime.uses_etcd else {env.DYN_FILE_KV: "${run}/discovery"}),
         env.DYN_REQUEST_PLANE: runtime.requests,
         env.DYN_EVENT_PLANE: runtime.events,
     }
+    if runtime.uses_etcd:
+        planes |= {
+            env.ETCD_ENDPOINTS: runtime.etcd_url or f"http://{LOOPBACK}:${{port:etcd.client}}",
+            env.ETCD_LEASE_S: str(ETCD_LEASE_S),
+        }
+    if runtime.uses_nats:
+        planes |= {
+            env.NATS_SERVER: runtime.nats_url or f"nats://{LOOPBACK}:${{port:nats.client}}",
+            env.NATS_REQUEST_S: str(NATS_REQUEST_S),
+        }
+    return planes
+
+
+def named_servers(deployment: Deployment) -> tuple[NamedServer, ...]:
+    """The servers that the user runs, and that this deployment uses."""
+    urls = {"runtime.nats_url": deployment.runtime.nats_url, "runtime.etcd_url": deployment.runtime.etcd_url}
+    return tuple(NamedServer(field=field, url=url) for field, url in urls.items() if url)
 
 
 def model_folder(source: ModelSource) -> str:

@@ -16,7 +16,8 @@ def _pip_hub_impl(rctx):
     if not names:
         fail("%s pins no distribution" % rctx.attr.requirements_lock)
     for name in names:
-        rctx.file(name + "/BUILD.bazel", _alias(name, "@%s//%s" % (rctx.attr.wheels, name)))
+        target = "@%s//%s" % (rctx.attr.wheels, name)
+        rctx.file(name + "/BUILD.bazel", _alias(name, target) + _alias("extracted_whl_files", target))  # rules_python's name
     rctx.file("BUILD.bazel", _alias("environment", "@%s//:merged" % rctx.attr.wheels))
     rctx.file("requirements.bzl", """\
 # All distributions at once: one merged tree with one entry on the import path.
