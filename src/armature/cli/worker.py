@@ -62,6 +62,12 @@ def parser() -> Parser:
         metavar="S",
         help="seconds between looks whether each rank of the engine still works; 0: none (default: %(default)g)",
     )
+    p.add_argument(
+        "--kv-events-durable",
+        action="store_true",
+        help=f"write KV events into a JetStream stream of ${env.NATS_SERVER}, from which `armature kv-bridge` publishes them "
+        "(default: to the router at once)",
+    )
     add_plane_options(p)
     return p
 
@@ -82,10 +88,14 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
     a, native = parser().parse_known_args(argv)
 
     from armature.runtime.egress import check_egress
+    from armature.runtime.endpoint import check_name
     from armature.runtime.planes import from_options
+    from armature.telemetry.kv_events.durable import Component
+    from armature.worker.kv_events import DurableEvents
     from armature.worker.lifecycle import ServeOptions
     from armature.worker.roles.base import WorkerSettings
 
+    component = Component(*check_name(a.endpoint).split(".")[:2])
     model_path = Path(a.model_path)
     settings = WorkerSettings(
         model_path=model_path,
@@ -93,6 +103,7 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
         engine_args=tuple(native),
         tool_call_parser=a.tool_call_parser,
         reasoning_parser=a.reasoning_parser,
+        durable_events=DurableEvents(os.environ.get(env.NATS_SERVER), component) if a.kv_events_durable else None,
     )
     options = ServeOptions(
         endpoint=a.endpoint,

@@ -37,7 +37,7 @@ class Generating:
         self.engine = engine
         self._settings = settings
         sources = engine.kv_event_sources()
-        self._kv_events = KvEvents(sources, engine.info.block_size) if sources else None
+        self._kv_events = KvEvents(sources, engine.info.block_size, settings.durable_events) if sources else None
 
     @property
     def card(self) -> ModelCard:

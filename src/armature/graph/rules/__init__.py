@@ -8,6 +8,7 @@ from armature.graph.node import Graph
 from armature.graph.rules.common import named_servers
 from armature.graph.rules.etcd import etcd_node
 from armature.graph.rules.frontend import frontend_node
+from armature.graph.rules.kv_bridge import kv_bridge_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
@@ -21,7 +22,9 @@ def build(deployment: Deployment, source: ModelSource) -> Graph:
     served = tuple(node.name for node in servers)
     workers = worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served))
     pairs = pairs_task(deployment, workers)
-    frontend = frontend_node(deployment, needs=((pairs.name,) if pairs else tuple(w.name for w in workers)) + served)
-    nodes = (*([task] if task else []), *servers, *workers, *([pairs] if pairs else []), frontend)
+    bridge = kv_bridge_node(deployment, needs=served)
+    behind = tuple(node.name for node in (bridge, pairs) if node) + (() if pairs else tuple(w.name for w in workers))
+    frontend = frontend_node(deployment, needs=behind + served)
+    nodes = tuple(node for node in (task, *servers, bridge, *workers, pairs, frontend) if node)
     name = f"{deployment.topology.name}-{deployment.model.served_name}"
     return Graph(name=name, nodes=nodes, servers=named_servers(deployment))

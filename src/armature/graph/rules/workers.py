@@ -18,6 +18,11 @@ RANK_PORTS = 7  # what SGLang takes from --dist-init-addr's port on, when its ra
 COMPONENTS = {"prefill": "prefill"}
 
 
+def endpoint_of(deployment: Deployment, role: str) -> str:
+    """The name in the runtime under which workers of a role are found."""
+    return f"{deployment.runtime.namespace}.{COMPONENTS.get(role, 'backend')}.generate"
+
+
 def worker_nodes(deployment: Deployment, source: ModelSource, needs: tuple[str, ...]) -> tuple[Node, ...]:
     """All workers. Replicas of a group are called GROUP-0, GROUP-1, ..."""
     return tuple(
@@ -42,7 +47,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--served-model-name",
         model.served_name,
         "--endpoint",
-        f"{deployment.runtime.namespace}.{COMPONENTS.get(role.role, 'backend')}.generate",
+        endpoint_of(deployment, role.role),
         "--system-port",
         f"${{port:{name}.system}}",
         "--egress",
@@ -65,7 +70,15 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         name=name,
         kind="service",
         label=role.role,
-        argv=armature_argv("worker", role.role, *own, *to_argv(native), *_rendezvous(native, name), *meet, *_kv_events(publishes, name)),
+        argv=armature_argv(
+            "worker",
+            role.role,
+            *own,
+            *to_argv(native),
+            *_rendezvous(native, name),
+            *meet,
+            *_kv_events(publishes, deployment.runtime.events_durable, name),
+        ),
         env=plane_env(deployment)
         | ({env.SGLANG_CPU: "1"} if on_cpu else {})
         | (_leg_env(deployment.disaggregation) if leg else {})
@@ -90,14 +103,15 @@ def _rendezvous(native: Mapping[str, EngineArg], name: str) -> tuple[str, ...]:
     return () if native.get("dp_size", 1) != 1 else ("--nccl-port", f"${{port:{name}.nccl}}")
 
 
-def _kv_events(publishes: bool, name: str) -> tuple[str, ...]:
+def _kv_events(publishes: bool, durable: bool, name: str) -> tuple[str, ...]:
     """Where rank r publishes what its cache holds, and repeats what was missed: at these ports + r."""
     if not publishes:
         return ()
     addresses = {
         key: f"tcp://127.0.0.1:${{port:{name}.{port}}}" for key, port in (("endpoint", "kv_events"), ("replay_endpoint", "kv_replay"))
     }
-    return ("--kv-events-config", json.dumps({"publisher": "armature", **addresses}))
+    words = ("--kv-events-config", json.dumps({"publisher": "armature", **addresses}))
+    return (*words, "--kv-events-durable") if durable else words
 
 
 def _more_ports(

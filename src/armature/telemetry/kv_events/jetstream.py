@@ -38,7 +38,7 @@ async def connect(url: str | None) -> Client:
             connect_timeout=CONNECT_S,
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]
+            reconnect_time_wait=RECONNECT_S,
             error_cb=said,
             pending_size=0,  # what cannot be sent now fails now: the writer tells its whole state later
         )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
+from armature.worker.kv_events import DurableEvents
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
@@ -30,6 +31,7 @@ class WorkerSettings:
     """What every role is told.
 
     model_path: the model's folder. model_name: what clients ask for. engine_args: native SGLang flags, as words.
+    durable_events: where KV events are kept; None: they go to the router at once.
     """
 
     model_path: Path
@@ -37,6 +39,7 @@ class WorkerSettings:
     engine_args: tuple[str, ...] = ()
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
+    durable_events: DurableEvents | None = None
 
 
 # Works beside a served endpoint until it is cancelled, such as a publisher of events. What it raises ends the worker.
