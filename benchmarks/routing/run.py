@@ -1,6 +1,6 @@
 """KV-aware routing against round-robin: the same workers, the same requests, one run.
 
-    python -m benchmarks.routing.run [--workers 4] [--model tiny-qwen3] [--gpus 0] [--out DIR] [-- more words for `armature up`]
+    python -m benchmarks.routing.run [--workers 4] [--model tiny-qwen3] [--gpus 0] [--hardware cpu] [--out DIR] [-- more words for `armature up`]
 
 Every prompt is one of a set of shared prefixes, drawn at random, and a suffix of its own. The arms follow each other on
 new engines, so that each begins with empty caches; half of the requests go before the ones that count. Cached tokens are
@@ -53,7 +53,7 @@ def main() -> int:
 def options() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--workers", type=int, default=4)
-    p.add_argument("--gpus", type=int, default=0, help="of the host; 0: CPU")
+    p.add_argument("--gpus", type=int, default=0, help="of the host; 0: CPU; 1: two workers share it")
     p.add_argument("--model", default="tiny-qwen3")
     p.add_argument("--hardware", default="cpu")
     p.add_argument("--out", type=Path, default=Path("benchmarks/routing/records/new"))
@@ -71,13 +71,8 @@ def options() -> argparse.Namespace:
 
 def up_words(a: argparse.Namespace, arm: str) -> list[str]:
     """The arm's words for `armature up`: the arms differ in the router's mode alone."""
-    words = [
-        "agg_router",
-        f"model={a.model}",
-        f"topology.roles.worker.replicas={a.workers}",
-        f"topology.router.mode={arm}",
-        "frontend.port=0",
-    ]
+    words = ["agg_router", f"model={a.model}", f"topology.router.mode={arm}", "frontend.port=0"]
+    words += ["experiment=two_workers_on_one_gpu"] if a.gpus == 1 else [f"topology.roles.worker.replicas={a.workers}"]
     words += ["engine.args.page_size=16"]  # what mode kv takes; round-robin gets the same
     if a.gpus:
         words += [f"hardware={a.hardware}", f"hardware.gpus={a.gpus}", "model.weights=dummy"]

@@ -157,7 +157,7 @@ class DurableSink:
         except (nats.errors.Error, OSError) as e:  # nats.js.errors are nats.errors as well
             if not self._behind:
                 logger.warning(
-                    "KV events of rank %d cannot be written: %s; its whole state follows", self._rank.rank, e or type(e).__name__
+                    "KV events of rank %d cannot be written: %s; its whole state follows", self._rank.rank, str(e) or type(e).__name__
                 )
             self._behind = True
         else:
@@ -213,7 +213,7 @@ class Reader:
                     told = True
                     yield CaughtUp()
             except (nats.errors.Error, OSError) as e:
-                logger.info("the stream of KV events is away: %s", e or type(e).__name__)
+                logger.info("the stream of KV events is away: %s", str(e) or type(e).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def _messages(self, until: int | None) -> AsyncIterator[tuple[str, bytes]]:

@@ -29,7 +29,7 @@ async def connect(url: str | None) -> Client:
         raise UserError("durable KV events need a NATS server with JetStream", where=env.NATS_SERVER, expected="nats://HOST:PORT")
 
     async def said(error: Exception) -> None:
-        logger.info("NATS: %s", error or type(error).__name__)
+        logger.info("NATS: %s", str(error) or type(error).__name__)
 
     try:
         return await nats.connect(
@@ -43,4 +43,4 @@ async def connect(url: str | None) -> Client:
             pending_size=0,  # what cannot be sent now fails now: the writer tells its whole state later
         )
     except (nats.errors.Error, OSError) as e:
-        raise UserError(f"the NATS server {url} does not answer: {e or type(e).__name__}", where=env.NATS_SERVER) from None
+        raise UserError(f"the NATS server {url} does not answer: {str(e) or type(e).__name__}", where=env.NATS_SERVER) from None
