@@ -41,11 +41,10 @@ def main() -> int:
         words = up_words(a, arm)
         print(f"== {arm}: {' '.join(words)}", flush=True)
         with served(a.out, arm, words) as (url, plan):
-            done, seconds = asyncio.run(load(a, int(url.rsplit(":", 1)[1]), plan["model"]))
-        record["arms"][arm] = {"plan": plan["hash"], "words": words, **summarize(done, seconds), "requests": done}
-        print(json.dumps({k: v for k, v in record["arms"][arm].items() if k != "requests"}), flush=True)
+            loads = asyncio.run(measure(a, int(url.rsplit(":", 1)[1]), plan["model"]))
+        record["arms"][arm] = {"plan": plan["hash"], "words": words, "loads": loads}
         (a.out / "raw.json").write_text(json.dumps(record))
-    summary = record | {"arms": {name: {k: v for k, v in arm.items() if k != "requests"} for name, arm in record["arms"].items()}}
+    summary = record | {"arms": {name: _without_requests(arm) for name, arm in record["arms"].items()}}
     (a.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return 0
 
@@ -61,8 +60,8 @@ def options() -> argparse.Namespace:
     p.add_argument("--prefix", type=int, default=512, help="tokens of each prefix")
     p.add_argument("--suffix", type=int, default=32, help="tokens of each request's own")
     p.add_argument("--output", type=int, default=8)
-    p.add_argument("--requests", type=int, default=512, help="that count; half as many go before them")
-    p.add_argument("--concurrency", type=int, default=8)
+    p.add_argument("--requests", type=int, default=512, help="of each load, that count; half as many go before all of them")
+    p.add_argument("--concurrency", type=int, nargs="*", default=[8], help="one load for each, on the same engines")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--arms", nargs="*", choices=ARMS)
     p.add_argument("more", nargs="*", help="more words for `armature up`, after --")
@@ -79,30 +78,41 @@ def up_words(a: argparse.Namespace, arm: str) -> list[str]:
     return words + a.more
 
 
-async def load(a: argparse.Namespace, port: int, model: str) -> tuple[list[dict[str, Any]], float]:
-    """The requests that count, and the seconds that they took."""
+async def measure(a: argparse.Namespace, port: int, model: str) -> dict[str, dict[str, Any]]:
+    """All loads against one arm: what they are called -> their figures and requests."""
     rng = random.Random(a.seed)
     prefixes = [random_ids(rng, a.prefix) for _ in range(a.prefixes)]
-    prompts = [rng.choice(prefixes) + random_ids(rng, a.suffix) for _ in range(a.requests + a.requests // 2)]
     asker = Asker(port, model, a.seed)
-    first = a.requests // 2
-    await _all(asker, prompts[:first], a)
-    began = time.perf_counter()
-    done = await _all(asker, prompts[first:], a)
-    return done, time.perf_counter() - began
+
+    def prompts(count: int) -> list[list[int]]:
+        return [rng.choice(prefixes) + random_ids(rng, a.suffix) for _ in range(count)]
+
+    await _all(asker, prompts(a.requests // 2), a.concurrency[0], a.output)
+    loads = {}
+    for users in a.concurrency:
+        asked, began = prompts(a.requests), time.perf_counter()
+        done = await _all(asker, asked, users, a.output)
+        figures = summarize(done, time.perf_counter() - began)
+        loads[f"c={users}"] = figures | {"requests": done}
+        print(f"c={users}", json.dumps(figures), flush=True)
+    return loads
 
 
-async def _all(asker: Asker, prompts: list[list[int]], a: argparse.Namespace) -> list[dict[str, Any]]:
-    """Each prompt once, `a.concurrency` at a time."""
+async def _all(asker: Asker, prompts: list[list[int]], users: int, output: int) -> list[dict[str, Any]]:
+    """Each prompt once, by so many users at a time."""
     waiting, done = iter(prompts), []
 
     async def user() -> None:
         for prompt in waiting:
-            answer = await asker.ask(prompt, a.output)
+            answer = await asker.ask(prompt, output)
             done.append({k: answer[k] for k in ("prompt", "cached", "ttft", "e2e")})
 
-    await asyncio.gather(*(user() for _ in range(a.concurrency)))
+    await asyncio.gather(*(user() for _ in range(users)))
     return done
+
+
+def _without_requests(arm: dict[str, Any]) -> dict[str, Any]:
+    return arm | {"loads": {name: {k: v for k, v in load.items() if k != "requests"} for name, load in arm["loads"].items()}}
 
 
 def summarize(done: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
