@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from armature.graph.ports import is_free
 
 START_TIMEOUT_S = 240.0
 END_TIMEOUT_S = 90.0
@@ -111,3 +113,27 @@ def processes_of(running: Up) -> list[psutil.Process]:
         except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return found
+
+
+CLEAN = {"processes": [], "ports": [], "shm": [], "tmp": False}
+
+
+def leftovers(running: Up, shm_before: Collection[str] | None = None, within_s: float = 5.0) -> dict[str, object]:
+    """Processes, ports, shared memory and temporary files of a run that are still there after `within_s`; CLEAN when none is.
+
+    shm_before: what lay under /dev/shm before the run; None: other runs go on, so that shared memory is nobody's in particular.
+    """
+    plan = running.plan
+    ports = [block["first"] for node in plan["nodes"] for block in node["ports"].values()]
+    deadline = time.monotonic() + within_s
+    while True:
+        shm = set() if shm_before is None else set(os.listdir("/dev/shm")) - set(shm_before)
+        left = {
+            "processes": [p.pid for p in processes_of(running)],
+            "ports": [p for p in ports if not is_free("127.0.0.1", p)],
+            "shm": sorted(n for n in shm if n.startswith(("sglang_loads", "psm_", "torch_"))),
+            "tmp": Path(plan["tmp_dir"]).exists(),
+        }
+        if not any(left.values()) or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)

@@ -47,6 +47,13 @@ def agg(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Serve
         yield served
 
 
+@pytest.fixture(scope="module", params=["tcp", "nats"])
+def on_nats(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
+    """A deployment with etcd and NATS, whose requests go each way."""
+    with serve(tmp_path_factory.mktemp("nats"), cache, "agg", "runtime=nats", f"runtime.requests={request.param}") as served:
+        yield served
+
+
 @pytest.fixture(scope="session")
 def reference(cache: Path) -> Reference:
     from armature.engine.cpu import activate

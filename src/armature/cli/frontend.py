@@ -15,8 +15,8 @@ DESCRIPTION = """\
 Serve the OpenAI API over HTTP and route requests to the workers that register on the same planes.
 
 The planes come from the environment (DYN_DISCOVERY_BACKEND, DYN_FILE_KV, DYN_REQUEST_PLANE, DYN_EVENT_PLANE); options
-override it. SIGTERM or Ctrl-C drains: /health answers 503, new requests get 503, open streams finish. A second one ends
-at once.
+override it. ETCD_ENDPOINTS and NATS_SERVER are the servers of planes that have one. SIGTERM or Ctrl-C drains: /health
+answers 503, new requests get 503, open streams finish. A second one ends at once.
 """
 
 

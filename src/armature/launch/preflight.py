@@ -9,15 +9,14 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from armature.errors import UserError
 from armature.graph.node import LogProbe, NamedServer
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.programs import how_to_install
+from armature.launch.servers import why_not
 
 SUN_PATH = 107  # bytes that a socket's path has at most
-SERVER_S = 3.0  # for a server that the user runs to accept a connection
 _ROOM = 33  # what programs add to TMPDIR, e.g. /pymp-xxxxxxxx/listener-xxxxxxxx
 
 
@@ -113,16 +112,11 @@ def _check_ports(node: PlannedNode, name: str, block: PortBlock) -> None:
 
 
 def _check_server(server: NamedServer) -> None:
-    parts = urlsplit(server.url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), SERVER_S).close()
-    except OSError as e:
-        why = f"no answer within {SERVER_S:g} s" if isinstance(e, TimeoutError) else e.strerror or str(e)
+    if why := why_not(server.url):
         raise UserError(
-            f"{server.field}={server.url}: the server does not answer: {why}",
-            expected="a server that accepts connections there",
+            f"{server.field}={server.url}: the server cannot be used: {why}",
             fix=f"start it, or mend its address; with {server.field}=null the run starts one of its own",
-        ) from None
+        )
 
 
 def _another(node: PlannedNode, name: str, block: PortBlock) -> str:

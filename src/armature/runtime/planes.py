@@ -109,7 +109,7 @@ def connect(planes: Planes) -> DistributedRuntime:
     except Exception as e:
         raise UserError(
             f"the runtime cannot join its planes (discovery {planes.discovery}, requests {planes.request}, events {planes.event}): {e}",
-            fix="check that the servers of these planes run and that their addresses are right",
+            fix=f"check that the servers of these planes run, and their addresses: {env.ETCD_ENDPOINTS}, {env.NATS_SERVER}",
         ) from e
 
 

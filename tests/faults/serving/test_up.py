@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from armature.graph.ports import is_free
-from support.serving import Up, processes_of, up
+from support.serving import CLEAN, leftovers, processes_of, up
 
 pytestmark = pytest.mark.engine
 
@@ -27,26 +26,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shm() -> set[str]:
     """What lies under /dev/shm before the run."""
     return set(os.listdir("/dev/shm"))
-
-
-def leftovers(running: Up, before: set[str], within_s: float = 5.0) -> dict[str, object]:
-    """Processes, ports, shared memory and temporary files of a run that are still there after `within_s`."""
-    plan = running.plan
-    ports = [block["first"] for node in plan["nodes"] for block in node["ports"].values()]
-    deadline = time.monotonic() + within_s
-    while True:
-        left = {
-            "processes": [p.pid for p in processes_of(running)],
-            "ports": [p for p in ports if not is_free("127.0.0.1", p)],
-            "shm": sorted(n for n in set(os.listdir("/dev/shm")) - before if n.startswith(("sglang_loads", "psm_", "torch_"))),
-            "tmp": Path(plan["tmp_dir"]).exists(),
-        }
-        if not any(left.values()) or time.monotonic() > deadline:
-            return left
-        time.sleep(0.1)
-
-
-CLEAN = {"processes": [], "ports": [], "shm": [], "tmp": False}
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path, cache: Path, shm: set[str]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from armature.launch.nodelog import LineCutter
 from armature.launch.preflight import check
 from armature.launch.process import Ending
 from armature.launch.rundir import Event, RunDir
+from armature.launch.servers import why_not
 from armature.launch.show import render, serving
 from armature.launch.table import Row, about, note
 
@@ -123,19 +127,50 @@ def test_a_server_program_that_is_not_there_says_what_brings_it(
     assert caught.value.fix == fix
 
 
-def test_a_named_server_that_does_not_answer_is_named_by_its_field(tmp_path: Path) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))  # and does not listen
-        server = NamedServer(field="runtime.nats_url", url=f"nats://127.0.0.1:{s.getsockname()[1]}")
-        with pytest.raises(UserError, match=r"runtime\.nats_url=nats://127\.0\.0\.1:.* does not answer: Connection refused") as caught:
-            check(plan(tmp_path).model_copy(update={"servers": (server,)}))
+def test_a_named_server_that_cannot_be_used_is_named_by_its_field(tmp_path: Path) -> None:
+    server = NamedServer(field="runtime.nats_url", url="nats://127.0.0.1:1")
+    with pytest.raises(
+        UserError, match=r"runtime\.nats_url=nats://127\.0\.0\.1:1: the server cannot be used: Connection refused"
+    ) as caught:
+        check(plan(tmp_path).model_copy(update={"servers": (server,)}))
     assert "runtime.nats_url=null" in (caught.value.fix or "")
 
 
-def test_a_named_server_that_answers_is_content(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        server = NamedServer(field="runtime.etcd_url", url=f"http://127.0.0.1:{s.getsockname()[1]}")
-        check(plan(tmp_path).model_copy(update={"servers": (server,)}))
+@pytest.mark.parametrize(
+    ("scheme", "said", "why"),
+    [
+        ("nats", b'INFO {"server_id":"N"}\r\n', None),
+        ("nats", b"SSH-2.0-OpenSSH_9.2\r\n", "no NATS server"),
+        ("nats", b"", "no NATS server"),
+        ("nats", None, "no answer within 0.2 s"),
+        ("tls", None, None),
+        ("http", b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"health":"true"}', None),
+        ("http", b'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 18\r\n\r\n{"health":"false"}', "not healthy"),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "no etcd"),
+        ("http", b'INFO {"server_id":"N"}\r\n', "no etcd"),
+        ("http", None, "no answer within 0.2 s"),
+        ("https", None, None),
+    ],
+)
+def test_a_named_server_must_be_of_its_kind(scheme: str, said: bytes | None, why: str | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):  # it went away
+                if said is None:
+                    connection.recv(4096)
+                    time.sleep(0.3)
+                else:
+                    connection.sendall(said)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        found = why_not(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2)
+        thread.join()
+    assert found is None if why is None else why in (found or "")
 
 
 def test_a_pattern_that_is_none(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ LOOPBACK = "127.0.0.1"
 # How long etcd may be away before its clients' registrations lapse, by which their processes end. The other side of it: a
 # process that was killed stays listed as long, and requests that are sent there first move on.
 ETCD_LEASE_S = 60
-# How long a request waits for a NATS server that is away; the runtime's own 10 s are less than some restarts take.
-NATS_REQUEST_S = 40
+# How long a request waits for a NATS server that is away, where requests go through it. The runtime's own 10 s are less than
+# many restarts take; more would keep a request longer that was lost with the server.
+NATS_REQUEST_S = 30
 
 
 def armature_argv(*words: str) -> tuple[str, ...]:

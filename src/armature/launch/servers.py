@@ -1,0 +1,57 @@
+"""Whether a server that the user runs is there, and is what it was named as."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import SplitResult, urlsplit
+
+ANSWER_S = 3.0
+
+
+def why_not(url: str, timeout_s: float = ANSWER_S) -> str | None:
+    """Why the server at `url` cannot be used, in words; None when it can.
+
+    nats://: it must greet as NATS servers do; http://: its /health must answer as etcd's; behind TLS (tls://, https://) it must
+    accept a connection.
+    """
+    at = urlsplit(url)
+    try:
+        match at.scheme:
+            case "nats":
+                return _no_nats(at, timeout_s)
+            case "http":
+                return _no_etcd(at, timeout_s)
+            case _:
+                socket.create_connection(_address(at), timeout_s).close()
+                return None
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
+    except OSError as e:
+        return e.strerror or str(e)
+
+
+def _no_nats(at: SplitResult, timeout_s: float) -> str | None:
+    with socket.create_connection(_address(at), timeout_s) as s:
+        s.settimeout(timeout_s)
+        return None if s.recv(5) == b"INFO " else "what answers there is no NATS server"
+
+
+def _no_etcd(at: SplitResult, timeout_s: float) -> str | None:
+    host, port = _address(at)
+    connection = HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        text = answer.read(200)
+    except HTTPException:
+        return "what answers there is no etcd"
+    finally:
+        connection.close()
+    if b'"health"' not in text:
+        return "what answers there is no etcd"
+    return None if answer.status == 200 else f"etcd is not healthy: {text.decode(errors='replace')}"
+
+
+def _address(at: SplitResult) -> tuple[str, int]:
+    return at.hostname or "", at.port or 0
