@@ -1,6 +1,6 @@
 """KV-aware routing against round-robin: the same workers, the same requests, one run.
 
-    python -m benchmarks.routing.run [--workers 4] [--model tiny-qwen3] [--gpus 0] [--hardware cpu] [--out DIR] [-- more words for `armature up`]
+    python -m benchmarks.routing.run [--workers 4] [--model tiny-qwen3] [--gpus 0] [--out DIR] [-- more words for `armature up`]
 
 Every prompt is one of a set of shared prefixes, drawn at random, and a suffix of its own. The arms follow each other on
 new engines, so that each begins with empty caches; half of the requests go before the ones that count. Cached tokens are
@@ -87,7 +87,7 @@ async def measure(a: argparse.Namespace, port: int, model: str) -> dict[str, dic
     def prompts(count: int) -> list[list[int]]:
         return [rng.choice(prefixes) + random_ids(rng, a.suffix) for _ in range(count)]
 
-    await _all(asker, prompts(a.requests // 2), a.concurrency[0], a.output)
+    await _all(asker, prompts(a.requests // 2), max(a.concurrency), a.output)
     loads = {}
     for users in a.concurrency:
         asked, began = prompts(a.requests), time.perf_counter()
