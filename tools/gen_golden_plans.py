@@ -27,6 +27,8 @@ CASES = {
     ],
     "agg-h200-fetched": ["topology=agg", "model=qwen3-8b", "hardware=h200", "topology.roles.worker.gpus=2", "+engine.args.tp_size=2"],
     "agg-h200-dummy": ["topology=agg", "model=llama-3.1-8b", "hardware=h200", "model.weights=dummy"],
+    "agg_router-cpu": ["topology=agg_router", "model=tiny-qwen3"],
+    "agg_router-cpu-durable": ["topology=agg_router", "model=tiny-qwen3", "runtime=nats", "runtime.events_durable=true"],
     "disagg-cpu": ["topology=disagg", "model=tiny-qwen3"],
     "disagg-h200": ["topology=disagg", "model=qwen3-8b", "hardware=h200", "hardware.gpus=2", "model.weights=dummy"],
     "disagg_router-cpu": ["topology=disagg_router", "model=tiny-qwen3"],

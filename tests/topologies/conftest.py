@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 
+from support.deployed import Served, serve
 from support.models import tiny
 from support.reference import Reference, prompts
-from support.serving import Up, up
-
-
-@dataclass(frozen=True)
-class Served:
-    """A deployment that answers. url: of its frontend. model: the name to ask for."""
-
-    up: Up
-    url: str
-    model: str
-
-    @property
-    def client(self) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
-
-
-@contextmanager
-def serve(root: Path, cache: Path, *words: str) -> Iterator[Served]:
-    """`armature up WORDS +model=tiny-qwen3`, from when it serves to its end."""
-    with up(root, cache, *words, "+model=tiny-qwen3", "frontend.port=0") as running:
-        running.wait_event("serving")
-        yield Served(running, running.plan["url"], running.plan["model"])
 
 
 @pytest.fixture(scope="session")

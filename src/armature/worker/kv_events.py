@@ -41,9 +41,11 @@ class KvEvents:
     def __init__(self, sources: Sequence[KvEventSource], block_size: int, durable: DurableEvents | None = None) -> None:
         self._sources, self._block_size, self._durable = sources, block_size, durable
         self.relays: list[Relay] = []
+        self._worker = 0
 
     async def run(self, endpoint: Endpoint) -> None:
         """Carry the events of every rank until cancelled."""
+        self._worker = worker_id(endpoint)
         context = zmq.asyncio.Context()
         try:
             self.relays = [Relay(s.rank, Subscription(s, context)) for s in self._sources]
@@ -55,8 +57,11 @@ class KvEvents:
             context.destroy(linger=0)
 
     async def check(self, body: dict[str, Any]) -> dict[str, Any]:
-        """{} -> {"ranks": [{"rank", "blocks", "missing", "stale"}]}: how many blocks each rank holds, and by how many of them
-        what had been passed on was wrong, which is mended with that. With {"hashes": true} also "hashes", the blocks."""
+        """{} -> {"worker", "ranks": [{"rank", "blocks", "missing", "stale"}]}.
+
+        worker: its id in the runtime. blocks: how many the rank holds. missing, stale: by how many of them what had been passed
+        on was wrong, which is mended with that. With {"hashes": true} also "hashes", the blocks.
+        """
         try:
             async with asyncio.timeout(CHECK_S):
                 differences = await asyncio.gather(*(relay.compare() for relay in self.relays))
@@ -65,7 +70,7 @@ class KvEvents:
         ranks = [{"rank": relay.rank, **asdict(d)} for relay, d in zip(self.relays, differences, strict=True)]
         if body.get("hashes"):
             ranks = [rank | {"hashes": list(relay.mirror)} for rank, relay in zip(ranks, self.relays, strict=True)]
-        return {"ranks": ranks}
+        return {"worker": self._worker, "ranks": ranks}
 
     @asynccontextmanager
     async def _sinks(self, endpoint: Endpoint, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
@@ -77,9 +82,9 @@ class KvEvents:
             return
         client = await jetstream.connect(self._durable.nats_url)
         try:
-            js, component, worker = client.jetstream(), self._durable.component, worker_id(endpoint)
+            js, component = client.jetstream(), self._durable.component
             await open_stream(js, component)
-            ranks = [Rank(worker, relay.rank) for relay in self.relays]
+            ranks = [Rank(self._worker, relay.rank) for relay in self.relays]
             for relay, rank in zip(self.relays, ranks, strict=True):
                 relay.sink = sink = DurableSink(js, component, rank, self._block_size, relay.mirror.state)
                 tasks.create_task(sink.keep_up(), name=f"state of rank {relay.rank}")

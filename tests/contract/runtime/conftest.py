@@ -6,13 +6,12 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from processes import Host, Running, host
+from processes import Host, Pair, host
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -60,11 +59,6 @@ def fresh(tmp_path: Path, model: Path) -> Iterator[Host]:
     """Planes of this test's own, for processes that the test ends."""
     with host(tmp_path, model) as h:
         yield h
-
-
-class Pair(NamedTuple):
-    frontend: Running
-    worker: Running
 
 
 @pytest.fixture(scope="module", params=["pull", "push"])

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 NAME = "scripted"
@@ -179,6 +179,13 @@ class Host:
 
     def close(self) -> None:
         self._stack.close()
+
+
+class Pair(NamedTuple):
+    """A frontend and the worker behind it."""
+
+    frontend: Running
+    worker: Running
 
 
 @contextlib.contextmanager

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Pair
-from processes import NAME, Stream, call, chat, wait_for
+from processes import NAME, Pair, Stream, call, chat, wait_for
 from scripted_worker import BREAK, BREAK_LATER, REFUSE, SILENT
 
 CHAT = "/v1/chat/completions"

@@ -8,8 +8,7 @@ import socket
 import time
 
 import pytest
-from conftest import Pair
-from processes import Host, Stream, call, chat, listeners, wait_for
+from processes import Host, Pair, Stream, call, chat, listeners, wait_for
 
 CHAT = "/v1/chat/completions"
 ROUTES = [

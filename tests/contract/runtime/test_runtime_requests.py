@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Pair
-from processes import NAME, call, chat
+from processes import NAME, Pair, call, chat
 
 from armature.runtime import wire
 

@@ -60,4 +60,6 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "--event-plane",
         "nats",
     ]
-    assert read_options(parser().parse_args(words)) == FrontendOptions("::1", 9, "kv", 2, 1.5, Planes(event="nats"))
+    assert read_options(parser().parse_args(words)) == FrontendOptions(
+        host="::1", port=9, router_mode="kv", migration_limit=2, drain_s=1.5, planes=Planes(event="nats")
+    )
