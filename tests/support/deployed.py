@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openai import OpenAI
 
-from support.serving import Up, up
+from support.serving import Up, up, up_changed
+
+OURS = ("+model=tiny-qwen3", "frontend.port=0")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,17 @@ class Served:
 @contextmanager
 def serve(root: Path, cache: Path, *words: str) -> Iterator[Served]:
     """`armature up WORDS +model=tiny-qwen3`, from when it serves to its end."""
-    with up(root, cache, *words, "+model=tiny-qwen3", "frontend.port=0") as running:
-        running.wait_event("serving")
-        yield Served(running, running.plan["url"], running.plan["model"])
+    with up(root, cache, *words, *OURS) as running:
+        yield _served(running)
+
+
+@contextmanager
+def serve_changed(root: Path, cache: Path, change: Callable[[dict[str, Any]], None], *words: str) -> Iterator[Served]:
+    """`serve` with a plan that `change` has changed."""
+    with up_changed(root, cache, change, *words, *OURS) as running:
+        yield _served(running)
+
+
+def _served(running: Up) -> Served:
+    running.wait_event("serving")
+    return Served(running, running.plan["url"], running.plan["model"])

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,33 @@ def environment(root: Path, cache: Path) -> dict[str, str]:
     }
 
 
+def up(root: Path, cache: Path, *words: str) -> AbstractContextManager[Up]:
+    """`armature up WORDS`; see `_running`."""
+    return _running(root, cache, "-m", "armature", "up", *words)
+
+
+def up_changed(root: Path, cache: Path, change: Callable[[dict[str, Any]], None], *words: str) -> AbstractContextManager[Up]:
+    """The plan of `armature up WORDS` as `change` leaves it; see `_running`."""
+    made = subprocess.run(
+        [sys.executable, "-m", "armature", "up", *words, "--json"],
+        stdout=subprocess.PIPE,
+        env=environment(root, cache),
+        cwd=root,
+        check=True,
+    )
+    plan = json.loads(made.stdout)
+    change(plan)
+    (root / "changed.json").write_text(json.dumps(plan))
+    return _running(root, cache, "-m", "armature.launch", str(root / "changed.json"))
+
+
 @contextmanager
-def up(root: Path, cache: Path, *words: str) -> Iterator[Up]:
-    """`armature up WORDS` in a session of its own; ended, by force if need be, at the end."""
+def _running(root: Path, cache: Path, *command: str) -> Iterator[Up]:
+    """A launcher in a session of its own; ended, by force if need be, at the end."""
     output = root / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "armature", "up", *words],
+            [sys.executable, *command],
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

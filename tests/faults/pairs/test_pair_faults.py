@@ -87,10 +87,12 @@ def test_cancelled_requests_leave_nothing(two_pairs: Up) -> None:
     assert held(two_pairs) == {}
     early, late = asyncio.run(cancelled(url, model, count=200, at_once=16))
     assert early >= 50 and late >= 50, f"{early} left before the first token and {late} after it"
-    deadline = time.monotonic() + LIMIT_S
-    while held(two_pairs) and time.monotonic() < deadline:
+    # One leg of a request may have been left while the other was not there yet: that one waits for its limit, and is then told.
+    left = time.monotonic()
+    while held(two_pairs) and time.monotonic() < left + 2 * LIMIT_S:
         time.sleep(0.1)
     assert held(two_pairs) == {}
+    print(f"nothing was held any more {time.monotonic() - left:.1f} s after the last one had left")
     after = asyncio.run(first_token_s(url, model))
     print(f"{early} left before the first token, {late} after it; TTFT p50 {before * 1e3:.1f} ms before, {after * 1e3:.1f} ms after")
     assert after < 2 * before + 0.05
