@@ -117,10 +117,15 @@ def _runtime_config(card: ModelCard) -> Any:
     from dynamo.llm import ModelRuntimeConfig
 
     config = ModelRuntimeConfig()
-    config.context_length = card.context_length
-    config.total_kv_blocks = card.total_kv_blocks
-    config.max_num_seqs = card.max_running_requests
-    config.max_num_batched_tokens = card.max_prefill_tokens
+    known = {
+        "context_length": card.context_length,
+        "total_kv_blocks": card.total_kv_blocks,
+        "max_num_seqs": card.max_running_requests,
+        "max_num_batched_tokens": card.max_prefill_tokens,
+    }
+    for name, value in known.items():
+        if value is not None:  # the runtime takes no None here, although its own are
+            setattr(config, name, value)
     config.data_parallel_size = card.dp_size
     config.data_parallel_start_rank = card.dp_start
     config.enable_local_indexer = card.kv_events

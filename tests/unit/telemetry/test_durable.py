@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
+import nats.errors
 import pytest
 from conftest import Server
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 
 from armature.engine.kv_events.mirror import Change, Mirror
 from armature.engine.kv_events.wire import AllBlocksCleared, BlockRemoved, BlockStored
@@ -51,7 +54,7 @@ class Writer:
     async def settled(self) -> None:
         """Until the state that is due has been told."""
         async with asyncio.timeout(10):
-            while self.sink._behind:
+            while not self.sink.up_to_date:
                 await asyncio.sleep(0.02)
 
     def close(self) -> None:
@@ -78,9 +81,9 @@ class Copies:
 
     async def equal(self, *writers: Writer) -> bool:
         """Whether the copies come to be the writers' blocks."""
-        wanted = [set(w.mirror) for w in writers]
         for _ in range(100):
-            if [set(m) for _, m in sorted(self.mirrors.items(), key=lambda kv: (kv[0].worker, kv[0].rank))] == wanted:
+            copies = [set(m) for _, m in sorted(self.mirrors.items(), key=lambda kv: (kv[0].worker, kv[0].rank))]
+            if copies == [set(w.mirror) for w in writers]:
                 return True
             await asyncio.sleep(0.05)
         return False
@@ -128,7 +131,7 @@ async def test_the_state_told_again_takes_the_place_of_older_messages(
     await writer.settled()
     for _ in range(45):
         await writer.does(1)
-        await writer.settled() if writer.sink._behind else None
+        await writer.settled()
     assert await messages(client, component) <= 11
     copies = Copies(client, component)
     assert await copies.equal(writer)
@@ -165,7 +168,7 @@ async def test_a_full_stream_keeps_what_it_has_and_gets_the_state_when_there_is_
     await writer.settled()
     await client.jetstream().publish(small.subject(other), b"x" * 3500)
     await writer.does(15)
-    assert writer.sink._behind, "it was taken, although there was no room for it"
+    assert not writer.sink.up_to_date, "it was taken, although there was no room for it"
     await forget(client.jetstream(), small, other)
     await writer.settled()
     copies = Copies(client, small)
@@ -184,4 +187,30 @@ async def test_a_missing_message_is_counted_and_the_next_state_mends_it(client: 
     assert copies.reader.missed == 1
     writer.sink._behind = True
     assert await copies.equal(writer)
+    copies.close(), writer.close()
+
+
+@pytest.mark.parametrize("more", [0, 5], ids=["the last ones", "some in between"])
+async def test_messages_that_were_sent_and_did_not_come_are_read_again(
+    client: Client, component: Component, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    writer = Writer(client, component)
+    await writer.settled()
+    for _ in range(5):
+        await writer.does(2)
+    fetch, drop = JetStreamContext.PullSubscription.fetch, [True]
+
+    async def lossy(self: Any, batch: int, **more_given: Any) -> Any:
+        messages = await fetch(self, 3, **more_given)
+        if drop:  # as when the connection breaks
+            drop.clear()
+            for _ in range(more):
+                await writer.does(1)
+            raise nats.errors.TimeoutError
+        return messages
+
+    monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", lossy)
+    copies = Copies(client, component)
+    assert await copies.equal(writer)
+    assert copies.reader.missed == 0
     copies.close(), writer.close()

@@ -42,6 +42,7 @@ DUPLICATES_S = 120.0
 WRITE_S = 5.0
 RETRY_S = 1.0
 READ_S = 1.0  # a reader hears of an end of the stream after this long, at most
+FETCH = 16  # messages at once: of the largest, more than the server would wait for a busy reader to take
 ROLLUP = {"Nats-Rollup": "sub"}
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,11 @@ class DurableSink:
         self._behind = True  # the first message tells the state
         self._writing = asyncio.Lock()
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the stream has all that is known here; else the whole state is due."""
+        return not self._behind
+
     async def publish(self, changes: Sequence[Change]) -> None:
         """Write changes. When the server does not take them, `keep_up` writes the state later."""
         async with self._writing:
@@ -180,6 +186,10 @@ class Read:
     whole: bool
 
 
+class _Undelivered(Exception):
+    """The server has sent messages that did not come. It sends none twice to a reader that acknowledges nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
     """All that was in the stream when the reader began has been read."""
@@ -212,12 +222,19 @@ class Reader:
                 if not told:
                     told = True
                     yield CaughtUp()
+            except nats.errors.ConnectionClosedError:
+                raise  # by us; nats-py says so even to a task that is cancelled then
+            except _Undelivered:
+                logger.info("messages of the stream of KV events did not come; they are read again")
             except (nats.errors.Error, OSError) as e:
                 logger.info("the stream of KV events is away: %s", str(e) or type(e).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def _messages(self, until: int | None) -> AsyncIterator[tuple[str, bytes]]:
-        """From the message after the last one that was read, up to number `until`; without end when that is None."""
+        """From the message after the last one that was read, up to number `until`; without end when that is None.
+
+        Raises _Undelivered when some must be read again.
+        """
         config = ConsumerConfig(
             ack_policy=AckPolicy.NONE,
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
@@ -226,18 +243,24 @@ class Reader:
             mem_storage=True,
         )
         pulling = await self._js.pull_subscribe(self._component.subjects, stream=self._component.stream, config=config)
+        came = 0  # the server numbers what it sends to one consumer from 1 on
         try:
             while until is None or self._read < until:
                 try:
-                    messages = await pulling.fetch(256, timeout=READ_S)
+                    messages = await pulling.fetch(FETCH, timeout=READ_S)
                 except nats.errors.TimeoutError:
                     info = await self._js.stream_info(self._component.stream)
                     if info.state.last_seq > self._read and info.state.messages:
-                        await pulling.consumer_info()  # raises when the server has forgotten the consumer
+                        sent = (await pulling.consumer_info()).delivered  # raises when the server has forgotten the consumer
+                        if sent is not None and sent.consumer_seq > came:
+                            raise _Undelivered from None
                     if until is not None and not info.state.messages:
                         self._read = max(self._read, until)
                     continue
                 for message in messages:
+                    if message.metadata.sequence.consumer != came + 1:
+                        raise _Undelivered
+                    came += 1
                     self._read = message.metadata.sequence.stream
                     yield message.subject, message.data
         finally:
