@@ -3,6 +3,7 @@
 plan.json      the plan
 events.jsonl   one JSON object a line: t (seconds since 1970), elapsed_s, node (null: the run), event, detail, and
                what belongs to the event (url, model, pid, exit_code)
+FILE.json      what whoever started the run wants to be kept with it: the composed deployment, the host it ran on
 logs/NODE.log  what a node wrote, byte for byte; the node writes it itself, so that it is complete after any death
 logs/all.log   the lines of all nodes, prefixed with their names, as UTF-8
 """
@@ -60,8 +61,8 @@ class RunDir:
         self._begun = time.monotonic()
 
     @classmethod
-    def create(cls, plan: Plan) -> RunDir:
-        """Make the run's directories and write its plan; what an earlier run left there is replaced.
+    def create(cls, plan: Plan, records: Mapping[str, str] | None = None) -> RunDir:
+        """Make the run's directories and write its plan, and `records`: file name -> text. What an earlier run left there is replaced.
 
         Raises UserError when that cannot be done.
         """
@@ -73,7 +74,8 @@ class RunDir:
                     f"the run's directory {folder} cannot be made: {e.strerror}", fix="choose a folder that you may write to"
                 ) from e
         plan.tmp_dir.chmod(0o700)  # sockets lie here
-        (plan.run_dir / "plan.json").write_text(plan.model_dump_json(indent=2) + "\n")
+        for name, text in {"plan.json": plan.model_dump_json(indent=2), **(records or {})}.items():
+            (plan.run_dir / name).write_text(text + "\n")
         return cls(plan.run_dir, max((len(n.name) for n in plan.nodes), default=0))
 
     def open_log(self, node: str) -> int:
