@@ -31,9 +31,9 @@ def number(value: float | None) -> str:
     """A figure with as many digits as mean something: three, or all before the point."""
     if value is None:
         return "-"
-    if abs(value) >= 100:
+    if isinstance(value, int) or abs(value) >= 100 or not value:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 0.001 or not value else f"{value:.1e}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) >= 0.001 else f"{value:.1e}"
 
 
 def _latencies(which: str, title: str, part: Callable[[Group], Distribution | None], headline: bool) -> list[Metric]:

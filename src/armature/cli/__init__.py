@@ -14,6 +14,7 @@ COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
     "compare": "runs side by side: differences, their confidence, what was set differently",
+    "report": "runs as one HTML page",
     "summarize": "from a load generator's files to a run's summary",
     "flags": "list the native SGLang flags that engine.args accepts",
     "models": "make or fetch a model's files",

@@ -27,18 +27,19 @@ def rows(comparison: Comparison) -> list[Row]:
 
 def cell_text(cell: Cell) -> str:
     """A mean with its interval; after it, how it differs from the baseline."""
-    if cell.mean is None:
-        return "-"
-    text = number(cell.mean)
-    if cell.mean_interval:
-        text += f" ±{number((cell.mean_interval[1] - cell.mean_interval[0]) / 2)}"
-    if cell.verdict is None:
-        return text
-    return f"{text}  {difference_text(cell)}"
+    return f"{mean_text(cell)}  {difference_text(cell)}".rstrip()
+
+
+def mean_text(cell: Cell) -> str:
+    """A mean with half of its interval."""
+    if not cell.mean_interval:
+        return number(cell.mean)
+    low, high = cell.mean_interval
+    return f"{number(cell.mean)} ±{number((high - low) / 2)}"
 
 
 def difference_text(cell: Cell) -> str:
-    """How a cell differs from the baseline's."""
+    """How a cell differs from the baseline's; nothing of the baseline itself."""
     if cell.difference is None:
         return ""
     base = (cell.mean or 0) - cell.difference
