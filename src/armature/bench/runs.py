@@ -83,7 +83,13 @@ def newest(runs_dir: Path | None = None) -> Run:
     runs = below(root)
     if not runs:
         raise UserError(f"there is no run under {root}", fix="name a run, or set ARMATURE_RUNS")
-    return max(runs, key=lambda r: r.path.stat().st_mtime)
+    return max(runs, key=_begun)
+
+
+def _begun(run: Run) -> float:
+    """When a run's plan was written: results and reports may be newer than the run."""
+    plan = run.path / "plan.json"
+    return (plan if plan.exists() else run.path).stat().st_mtime
 
 
 def below(folder: Path, depth: int = 3) -> list[Run]:

@@ -10,6 +10,7 @@ logs/all.log   the lines of all nodes, prefixed with their names, as UTF-8
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -47,6 +48,13 @@ class Event:
         }
         return json.dumps({**shown, **self.facts})
 
+    @classmethod
+    def from_json(cls, line: bytes) -> Event:
+        """The event of a line of events.jsonl."""
+        row = json.loads(line)
+        own = {name: row.pop(name) for name in ("t", "elapsed_s", "node", "event", "detail")}
+        return cls(**own, facts=row)
+
 
 class RunDir:
     """The directory of one run, made by `create`. What is written is in the kernel at once: a killed launcher loses nothing."""
@@ -58,6 +66,7 @@ class RunDir:
         self._opened: set[str] = set()
         self._events = os.open(root / "events.jsonl", _FRESH, 0o644)
         self._all = os.open(self.logs / "all.log", _FRESH, 0o644)
+        fcntl.flock(self._events, fcntl.LOCK_SH)  # for the life of this process: see `is_live`
         self._begun = time.monotonic()
 
     @classmethod
@@ -99,6 +108,18 @@ class RunDir:
     def close(self) -> None:
         os.close(self._events)
         os.close(self._all)
+
+
+def is_live(root: Path) -> bool:
+    """Whether the launcher of the run in `root` still runs: however it ended, the kernel has let go of its lock."""
+    try:
+        with (root / "events.jsonl").open("rb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -123,20 +123,20 @@ def test_configurations_differ_in_exactly_these_fields(two: Comparison) -> None:
 
 def test_the_best_is_named_where_it_is_apart(two: Comparison) -> None:
     best = {w.metric: (w.letter, w.text) for w in two.winners}
-    assert best["ttft_p99_ms"] == ("B", "B (51 ms)")
-    assert best["itl_p99_ms"] == (None, "A has the best mean (10 ms), not shown to differ from B")
+    assert best["ttft_p99_ms"] == ("B", "B (51.0 ms)")
+    assert best["itl_p99_ms"] == (None, "A has the best mean (10.0 ms), not shown to differ from B")
 
 
 def test_without_repeats_there_is_a_best_mean_and_no_best(tmp_path: Path) -> None:
     found = compare([*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50])])
     text = next(w.text for w in found.winners if w.metric == "ttft_p99_ms")
-    assert text == "B has the best mean (50 ms); no claim: B has 1 run"
+    assert text == "B has the best mean (50.0 ms); no claim: B has 1 run"
 
 
 def test_a_configuration_with_too_few_runs_does_not_keep_the_others_from_being_compared(tmp_path: Path) -> None:
     three = [*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52]), *repeats(tmp_path, "dp", [40])]
     found = next(w for w in compare(three).winners if w.metric == "ttft_p99_ms")
-    assert (found.letter, found.text) == ("B", "B (51 ms); not counted: C has 1 run")
+    assert (found.letter, found.text) == ("B", "B (51.0 ms); not counted: C has 1 run")
 
 
 def test_a_third_configuration_asks_for_more_certainty(tmp_path: Path) -> None:
@@ -170,7 +170,8 @@ def test_runs_that_must_not_be_used_are_left_out_by_name(tmp_path: Path) -> None
 
 
 def test_nested_fields_have_dotted_names() -> None:
-    assert flatten({"a": {"b": 1, "c": {}}, "d": [1, 2]}) == {"a.b": 1, "a.c": {}, "d": [1, 2]}
+    nested = {"a": {"b": 1, "c": {}}, "d": [1, 2], "e": [{"f": 3}, {"f": 4}]}
+    assert flatten(nested) == {"a.b": 1, "a.c": {}, "d": [1, 2], "e[0].f": 3, "e[1].f": 4}
 
 
 def test_a_field_that_one_side_lacks_differs() -> None:

@@ -12,7 +12,7 @@ from armature.bench.runs import Run
 from armature.bench.summary import Summary
 
 # Settings that differ from run to run of one configuration.
-OF_ONE_RUN = frozenset({"seed", "host", "url", "out", "run_dir"})
+OF_ONE_RUN = frozenset({"seed", "record_dir"})
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,14 @@ def lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names; lists stay values."""
+    """Nested mappings as one, with dotted names, also those in lists; other lists stay values."""
     flat: dict[str, Any] = {}
     for name, inner in value.items():
         if isinstance(inner, Mapping) and inner:
             flat |= flatten(inner, f"{prefix}{name}.")
+        elif isinstance(inner, list) and inner and all(isinstance(i, Mapping) for i in inner):
+            for number, part in enumerate(inner):
+                flat |= flatten(part, f"{prefix}{name}[{number}].")
         else:
             flat[f"{prefix}{name}"] = inner
     return flat

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import jinja2
 import plotly.graph_objects as go
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from armature.bench import parquet
@@ -54,10 +53,10 @@ class Figures:
     def heights(self) -> dict[str, dict[str, int]]:
         return {name: {"height": made["layout"]["height"]} for name, made in self._made.items()}
 
-    def as_json(self) -> Markup:
+    def as_json(self) -> str:
         """For a script element: nothing in it ends one."""
         text = json.dumps(self._made, separators=(",", ":"))
-        return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+        return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def page(measured: Sequence[Measured], out: Path) -> str:
@@ -90,7 +89,7 @@ def page(measured: Sequence[Measured], out: Path) -> str:
         distributions=figures.add(plots.distributions(by_group)) if len(groups) > 1 else None,
         figures=figures.heights,
         figures_json=figures.as_json(),
-        plotly_js=Markup(get_plotlyjs()),
+        plotly_js=get_plotlyjs(),
         head=render.head,
         mean_text=render.mean_text,
         difference_text=render.difference_text,
@@ -197,7 +196,7 @@ def _server(run: Run, zero: float, figures: Figures) -> tuple[list[str], str]:
     return made, note if len(shown) < len(by_name) else ""
 
 
-def graph(run: Run) -> tuple[Markup | None, str | None]:
+def graph(run: Run) -> tuple[str | None, str | None]:
     """The plan's drawing as SVG where Graphviz is there, else its Mermaid source; neither without a plan."""
     if run.plan is None:
         return None, None
@@ -205,7 +204,7 @@ def graph(run: Run) -> tuple[Markup | None, str | None]:
         svg = draw(run.plan, "svg")
     except UserError:
         return None, draw(run.plan, "mermaid")
-    return Markup(svg[svg.index("<svg") :]), None
+    return svg[svg.index("<svg") :], None
 
 
 def traces(run: Run, out: Path) -> list[tuple[str, str]]:
