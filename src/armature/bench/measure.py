@@ -9,6 +9,8 @@ from armature.bench.records import Request
 from armature.bench.stats import distribution, percentile
 from armature.bench.summary import Chunks, Counts, Goodput, Group, Latency, Length, Lengths, Rates, Slo, Tolerance
 
+AT_ONCE_MS = 0.1  # a shorter gap is none: both chunks were read together
+
 
 def measure(requests: Sequence[Request], seconds: float | None, gpus: int | None, slo: Slo | None, tolerance: Tolerance) -> Group:
     """The figures of `requests`, all of the measuring phase. seconds: the window; gpus: those that served."""
@@ -104,4 +106,9 @@ def _chunks(ok: Sequence[Request]) -> Chunks:
             tokens += r.chunk_tokens
         elif r.output_tokens is not None:
             tokens.append(r.output_tokens / r.chunks)
-    return Chunks(per_request=distribution([r.chunks for r in streamed]), tokens_per_chunk=distribution(tokens))
+    gaps = [gap for r in streamed for gap in r.gaps_ms]
+    return Chunks(
+        per_request=distribution([r.chunks for r in streamed]),
+        tokens_per_chunk=distribution(tokens),
+        at_once=sum(gap < AT_ONCE_MS for gap in gaps) / len(gaps) if gaps else None,
+    )

@@ -143,6 +143,8 @@ def notes(folder: LoadFolder, overall: Group) -> list[str]:
     if chunks.tokens_per_chunk and chunks.tokens_per_chunk.mean > 1.05:
         mean = chunks.tokens_per_chunk.mean
         found.append(f"chunks hold {mean:.2f} tokens on average: gaps (ITL) are longer and fewer than tokens are; compare by TPOT")
+    if chunks.at_once and chunks.at_once > 0.05:
+        found.append(f"{chunks.at_once:.0%} of gaps (ITL) are none: chunks came several at once; compare by TPOT")
     return found
 
 

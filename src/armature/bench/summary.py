@@ -109,6 +109,10 @@ class Chunks(Part):
     tokens_per_chunk: Distribution | None = Field(
         description="Where the server tells each chunk's tokens, of all chunks; else each request's mean."
     )
+    at_once: float | None = Field(
+        description="Of all gaps, those shorter than 0.1 ms: chunks that came together, however they were made. They pull ITL's low "
+        "percentiles towards 0, and the gaps before them are longer than a token takes."
+    )
 
 
 class Group(Part):

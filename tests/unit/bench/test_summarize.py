@@ -108,6 +108,12 @@ def test_bursts_change_gaps_and_not_the_time_per_token(sizes: list[int]) -> None
     assert group.chunks.per_request and group.chunks.per_request.mean == len(sizes)
 
 
+def test_chunks_that_came_together_are_counted_and_noted(tmp_path: Path) -> None:
+    s = summary_of(tmp_path, [request(0, gaps_ms=[30, 0, 0, 30, 0, 0])])
+    assert s.overall.chunks.at_once == pytest.approx(4 / 6)
+    assert any("67% of gaps (ITL) are none" in note for note in s.notes)
+
+
 def test_realised_lengths_stand_beside_the_asked_ones(tmp_path: Path) -> None:
     s = summary_of(tmp_path, [request(i, at=i, asked_input=100, input_tokens=100 + i, cached_tokens=50) for i in range(5)])
     length = s.overall.lengths.input

@@ -152,7 +152,8 @@ def _chunks(s: Summary) -> str:
     if not chunks.per_request:
         return "Nothing was streamed."
     text = f"{number(chunks.per_request.mean)} chunks with tokens a request on average"
-    return text + (f", {number(chunks.tokens_per_chunk.mean)} tokens per chunk." if chunks.tokens_per_chunk else ".")
+    text += f", {number(chunks.tokens_per_chunk.mean)} tokens per chunk" if chunks.tokens_per_chunk else ""
+    return text + (f"; {chunks.at_once:.1%} of chunks came together with the one before." if chunks.at_once is not None else ".")
 
 
 def _facts(s: Summary) -> list[tuple[str, str]]:
