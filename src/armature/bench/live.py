@@ -39,7 +39,7 @@ class Tail:
 class LoadNow:
     """A load at one moment. Rates and latencies are of the requests that ended in the last WINDOW_S seconds.
 
-    phase: of the newest request; "ended" when the generator has written load.json. None: no load has begun.
+    phase: of the newest request; "ended (reason)" when the generator has said so. None: no load has begun.
     """
 
     phase: str | None
@@ -84,12 +84,13 @@ class LoadWatch:
 
     @property
     def ended(self) -> str | None:
-        """Why the load ended; None before its end."""
+        """Why the load ended; None before its end. `error` stands there from the start, for the case that the generator is killed."""
         try:
             data = (self._folder / "load.json").read_bytes()
         except FileNotFoundError:
             return None
-        return read_one(data, Load, str(self._folder / "load.json")).end_reason
+        reason = read_one(data, Load, str(self._folder / "load.json")).end_reason
+        return None if reason == "error" else reason
 
     def _take(self, r: Request) -> None:
         self._done += r.ok

@@ -115,7 +115,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What load was asked for, and how it went. measure_started: None when it ended while it warmed up."""
+    """What load was asked for, and how it went. measure_started: None when it ended while it warmed up.
+
+    end_reason: `error` also stands there while the load runs: nobody else can say it when the generator is killed.
+    """
 
     v: int
     settings: Mapping[str, Any] = {}

@@ -51,7 +51,7 @@ def summarize(run: Run, slo: Slo | None = None, tolerance: Tolerance | None = No
         server=aggregate(folder.samples, window.started, window.ended),
         gpus=gpus,
         hardware=run.host.get("hardware", {}),
-        versions={**run.host.get("versions", {}), **(folder.load.versions if folder.load else {})},
+        versions=run.host.get("versions", {}) | {f"client.{k}": v for k, v in (folder.load.versions if folder.load else {}).items()},
         failures=failures(overall, client, window, tolerance),
         notes=notes(folder, overall),
     )
@@ -109,7 +109,7 @@ def failures(overall: Group, client: ClientHealth, window: Window, tolerance: To
     if window.end_reason is None:
         found.append(Failure(kind="load", text="there is no load.json: the load generator was killed before its end"))
     elif window.end_reason == "error":
-        found.append(Failure(kind="load", text="the load generator ended with an error"))
+        found.append(Failure(kind="load", text="the load generator ended with an error, or was killed"))
     for text in _missed("input", overall.lengths.input, tolerance, tolerance.input_tokens):
         found.append(Failure(kind="input_length", text=text))
     for text in _missed("output", overall.lengths.output, tolerance, tolerance.output_tokens):

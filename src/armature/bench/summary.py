@@ -202,6 +202,6 @@ class Summary(Part):
     server: list[ServerSeries] = Field(description="What was sampled on the servers and GPUs meanwhile.")
     gpus: int | None = Field(description="GPUs that the plan gives to nodes; null without a plan.")
     hardware: dict[str, Any] = Field(description="The host's processor, cores, memory and GPUs.")
-    versions: dict[str, str] = Field(description="What served and what put load on it.")
+    versions: dict[str, str] = Field(description="What served; client.*: what put load on it.")
     failures: list[Failure] = Field(description="Why the run must not be used; empty for a good one.")
     notes: list[str] = Field(description="What a reader of the figures should know.")

@@ -82,17 +82,17 @@ def _lines(view: RunView) -> int:
 
     shown = 0.0
     print(f"watching {view.run.path}", flush=True)
-    last = ""
+    last: tuple[object, ...] = (None, 0, 0)
     while True:
         events, load = view.look()
         for event in events:
             for text in render(event, view.plan, view.width) if view.plan else []:
                 print(text, flush=True)
         over = view.code is not None
-        text = load_line(load)
-        if text != last and (over or time.monotonic() - shown >= LINE_S):
-            shown, last = time.monotonic(), text
-            print(text, flush=True)
+        news = (load.phase, load.done, load.failed)
+        if news != last and (over or time.monotonic() - shown >= LINE_S):
+            shown, last = time.monotonic(), news
+            print(load_line(load), flush=True)
         if view.code is not None:
             print(f"{view.run.label} is over: {view.why}", flush=True)
             return view.code

@@ -68,6 +68,13 @@ def test_a_load_that_has_ended_says_why(tmp_path: Path) -> None:
     assert LoadWatch(tmp_path / "load").look(BEGAN).phase == "ended (time)"
 
 
+def test_a_load_that_runs_is_not_taken_for_one_that_failed(tmp_path: Path) -> None:
+    """The generator writes `error` first, and what it was at its end."""
+    write(tmp_path / "load", request(0))
+    (tmp_path / "load/load.json").write_text(json.dumps(load(end_reason="error")))
+    assert LoadWatch(tmp_path / "load").look(BEGAN).phase == "measure"
+
+
 def test_records_of_another_version_are_named(tmp_path: Path) -> None:
     write(tmp_path / "load", request(0, v=2))
     with pytest.raises(UserError, match=r"requests\.0\.jsonl is of version 2"):

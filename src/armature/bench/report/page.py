@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from armature.bench import parquet
 from armature.bench.compare import render
 from armature.bench.compare.comparison import compare
-from armature.bench.compare.groups import Measured, Repeats, flatten, group
+from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting
 from armature.bench.metrics import FIGURES, METRICS, number
 from armature.bench.read import read_load
 from armature.bench.records import Request, Sample
@@ -172,7 +172,7 @@ def _facts(s: Summary) -> list[tuple[str, str]]:
         ("window", f"{number(s.window.seconds)} s, ended by {s.window.end_reason or 'a kill'}"),
         ("goodput", f"{good.fraction:.1%} within {_pairs(slo)}" if good else "no SLO was stated"),
         ("load generator", health),
-        ("load", _pairs(s.settings)),
+        ("load", _pairs(lasting(s.settings))),
         ("seed", str(s.seed)),
         ("plan hash", s.plan_hash or "unknown"),
         ("hardware", _pairs(s.hardware) or "unknown"),
@@ -181,7 +181,8 @@ def _facts(s: Summary) -> list[tuple[str, str]]:
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {render.value_text(v)}" for k, v in flatten(values).items())
+    """Names and values in a line; what is not set is left out."""
+    return ", ".join(f"{k} {render.value_text(v)}" for k, v in flatten(values).items() if v not in (None, [], {}))
 
 
 def _server(run: Run, zero: float, figures: Figures) -> tuple[list[str], str]:
