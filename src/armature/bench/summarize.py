@@ -44,7 +44,10 @@ def summarize(run: Run, slo: Slo | None = None, tolerance: Tolerance | None = No
         settings=settings,
         window=window,
         overall=overall,
-        classes={c: measure([r for r in requests if r.cls == c], window.seconds, gpus, slo, tolerance) for c in classes},
+        classes={
+            c: measure([r for r in requests if r.cls == c], window.seconds, gpus, slo, tolerance) if len(classes) > 1 else overall
+            for c in classes
+        },
         slo=slo,
         tolerance=tolerance,
         client=client,

@@ -25,6 +25,8 @@ COMMANDS = {
     "kv-bridge": "publish durable KV events to the router (plans start it)",
 }
 
+BENCH_PACKAGES = ("jinja2", "plotly", "pyarrow", "scipy")  # the extra `bench`
+
 
 def usage() -> str:
     """The text of `armature --help`."""
@@ -75,5 +77,10 @@ def _run(words: list[str]) -> int:
             fix=f"did you mean `armature {guess}`?" if guess else None,
         )
     module = importlib.import_module(f"armature.cli.{command.replace('-', '_')}")
-    code: int = module.main(rest)
+    try:
+        code: int = module.main(rest)
+    except ModuleNotFoundError as e:
+        if e.name not in BENCH_PACKAGES:
+            raise
+        raise UserError(f"armature {command} needs {e.name}, which is not installed", fix="pip install 'armature[bench]'") from None
     return code

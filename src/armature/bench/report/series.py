@@ -43,9 +43,9 @@ class Bins:
         return [self.began + (i + 0.5) * self.width - zero for i in range(self.count)]
 
 
-def bins(began: float, ended: float) -> Bins:
-    """Bins of a round width, at most MOST_BINS of them unless the time is longer than days."""
-    width = next((w for w in _WIDTHS if (ended - began) / w <= MOST_BINS), _WIDTHS[-1])
+def bins(began: float, ended: float, most: int = MOST_BINS) -> Bins:
+    """Bins of a round width, at most so many of them unless the time is longer than days."""
+    width = next((w for w in _WIDTHS if (ended - began) / w <= most), _WIDTHS[-1])
     return Bins(began, width, max(1, math.floor((ended - began) / width) + 1))
 
 
@@ -76,7 +76,10 @@ class Timeline:
 
 def timeline(requests: Sequence[Request]) -> Timeline:
     """The load over time, of all phases. There must be at least one request."""
-    b = bins(min(r.started for r in requests), max(r.ended for r in requests) + 0.001)  # rounding may put the last token behind the end
+    most = min(MOST_BINS, max(20, len(requests) // 10))  # rates of a few requests a bin would only flicker
+    b = bins(
+        min(r.started for r in requests), max(r.ended for r in requests) + 0.001, most
+    )  # rounding may put the last token behind the end
     flying, sent, done, failed, made = ([0.0] * b.count for _ in range(5))
     gaps: list[list[float]] = [[] for _ in range(b.count)]
     for r in requests:
