@@ -35,6 +35,11 @@ class Run:
         return self.path / "load"
 
     @property
+    def has_load(self) -> bool:
+        """Whether a load generator left anything, or its summary is kept."""
+        return self.load.is_dir() or (self.results / "summary.json").exists()
+
+    @property
     def results(self) -> Path:
         return self.path / "results"
 
@@ -67,6 +72,8 @@ class Run:
 
 def find(words: Sequence[str], runs_dir: Path | None = None) -> list[Run]:
     """The runs that `words` name: folders, folders of runs (sweeps), <name>/<id>, or the beginning of an id.
+
+    Of a folder of runs, only those that load was put on, if there are any.
 
     Raises UserError for a word that names none, or several by accident.
     """
@@ -109,7 +116,7 @@ def _named(word: str, root: Path) -> list[Run]:
     folders = [Path(os.path.normpath(base / word)) for base in (env.caller_dir(), root)]
     for folder in folders:
         if runs := below(folder):
-            return runs
+            return [r for r in runs if r.has_load] or runs
     for folder in filter(Path.is_dir, folders):
         raise UserError(f"{folder} is no run and holds none", expected=f"a folder with {' or '.join(_MARKS)}")
     known = below(root)

@@ -16,7 +16,7 @@ from scipy import stats
 from armature.bench.compare import intervals
 from armature.bench.compare.comparison import Comparison, cell, compare
 from armature.bench.compare.groups import Measured, differing, flatten, group
-from armature.bench.compare.render import FORMATS
+from armature.bench.compare.render import FORMATS, sweep_table
 from armature.bench.metrics import METRICS
 from armature.bench.runs import Run
 from armature.bench.summarize import load_summary
@@ -34,7 +34,7 @@ def made(
 ) -> Measured:
     """A run with one request whose TTFT is `ttft_ms`."""
     run = root / name
-    about = load(settings={"concurrency": 4, **settings}, seed=settings.get("seed", 1))
+    about = load(settings={"concurrency": 4} | settings, seed=settings.get("seed", 1))
     write_load(run, [request(0, ttft_ms=ttft_ms)], about=about)
     (run / "plan.json").write_text(json.dumps(PLAN | {"name": run.parent.name, "hash": plan_hash}))
     (run / "deployment.json").write_text(json.dumps({"topology": {"name": plan_hash, "router": {"mode": "kv"}}}))
@@ -198,6 +198,34 @@ def test_tables_show_the_difference_and_what_it_shows(two: Comparison, form: str
 def test_markdowns_rows_have_as_many_cells_as_its_head(two: Comparison) -> None:
     rows = [line for line in FORMATS["markdown"](two).split("\n\n")[0].splitlines() if line.startswith("|")]
     assert {row.count(" | ") for row in rows} == {2}
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Comparison:
+    """Two topologies under three loads each, three runs of each."""
+    runs = []
+    for name, ttft in (("agg", 100), ("disagg", 50)):
+        for concurrency in (1, 8, 32):
+            group = [ttft + concurrency + i for i in range(3)]
+            runs += repeats(tmp_path / str(concurrency), name, group, shape={"concurrency": concurrency})
+    return compare(runs)
+
+
+def test_many_configurations_stand_below_each_other_with_what_differs(sweep: Comparison) -> None:
+    titles, lines = sweep_table(sweep)
+    assert titles[:4] == ["", "runs", "name", "concurrency"]
+    assert [line[:4] for line in lines][:4] == [
+        ["A agg", "3", "agg", "1"],
+        ["B agg", "3", "agg", "8"],
+        ["C agg", "3", "agg", "32"],
+        ["D disagg", "3", "disagg", "1"],
+    ]
+    assert [line[titles.index("TTFT p50 ms")] for line in lines][:2] == ["102 ±2.48", "109 ±2.48 -"]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_tables_of_sweeps_say_what_their_marks_mean(sweep: Comparison, form: str) -> None:
+    assert "against A: + better, - worse" in FORMATS[form](sweep)
 
 
 def test_the_command_compares_what_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

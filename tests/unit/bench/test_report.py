@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from armature.bench.compare.groups import Measured
+from armature.bench.compare.groups import group as group_runs
 from armature.bench.report.page import graph, page
+from armature.bench.report.trade_offs import points, trade_offs
 from armature.bench.runs import Run
+from armature.bench.summarize import load_summary, summarize, write
 from armature.cli.report import main
 from support.browser import CHROMIUM, WITHOUT, open_page
 from support.load_files import failed, load, request, sample, write_load
@@ -40,6 +44,10 @@ def made(root: Path, name: str, seed: int = 0, scale: float = 1.0, **files: Any)
     (run / "results/profile").mkdir(parents=True)
     (run / "results/profile/worker 0.json.gz").write_text("a trace")
     return run
+
+
+def measured(run: Path) -> Measured:
+    return Measured(Run(run), load_summary(Run(run)))
 
 
 def text_of(run: Path) -> str:
@@ -130,14 +138,19 @@ def test_a_comparison_stands_on_the_page(tmp_path: Path) -> None:
     assert "1 run: no claim" in html and "<code>topology.name</code>" in html
 
 
+def test_trade_offs_leave_out_what_has_no_figure(tmp_path: Path) -> None:
+    run = tmp_path / "embed/1"
+    write_load(run, [request(0, user="embeddings", gaps_ms=[], chunks=0, ttft_ms=90.0) | {"ttft_ms": None, "output_tokens": None}])
+    groups = group_runs([measured(made(tmp_path, "agg/1")), measured(run)])
+    assert [p.name for p in points(groups, lambda g: g.rates.output_tokens_per_s, lambda g: g.rates.output_tokens_per_s)] == ["agg"]
+    assert trade_offs(groups) is None
+
+
 def test_a_report_of_tables_alone_needs_no_raw_files(tmp_path: Path) -> None:
     """What stays when load/ was thrown away."""
-    from armature.bench.compare.groups import Measured
-    from armature.bench.summarize import load_summary, summarize, write
-
     run = Run(made(tmp_path, "agg/1"))
     write(run, *summarize(run))
     for file in run.load.iterdir():
         file.unlink()
     run.load.rmdir()
-    assert "Over time" in page([Measured(run, load_summary(run))], tmp_path / "report.html")
+    assert "Over time" in page([measured(run.path)], tmp_path / "report.html")

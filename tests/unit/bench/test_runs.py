@@ -39,6 +39,14 @@ def test_a_folder_named_from_where_the_user_stands(root: Path, monkeypatch: pyte
     assert [r.label for r in find(["20260101-000000-aaaa"], root / "elsewhere")] == [IDS[0]]
 
 
+def test_of_a_folder_those_runs_are_meant_that_had_load(root: Path) -> None:
+    served = root / "agg-tiny/20260104-000000-dddd"
+    served.mkdir()
+    (served / "plan.json").write_text("{}")
+    assert [r.label for r in find(["agg-tiny"], root)] == list(IDS[:2])
+    assert [r.path for r in find(["20260104"], root)] == [served]
+
+
 def test_a_run_that_is_named_twice_is_there_once(root: Path) -> None:
     assert len(find([IDS[0], "agg-tiny"], root)) == 2
 

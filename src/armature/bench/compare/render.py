@@ -11,7 +11,15 @@ from typing import Any
 from armature.bench.compare.comparison import Cell, Column, Comparison, Row
 from armature.bench.metrics import SHOWN, number
 
-LEGEND = "mean ± half of its 95% interval; then the difference to {baseline} with its 95% interval, and what that shows"
+MOST_COLUMNS = 4
+MOST_FIELDS = 4
+_LEGEND = "mean ± half of its 95% interval; then the difference to {baseline} with its 95% interval, and what that shows"
+_SWEEP_LEGEND = "mean ± half of its 95% interval; against {baseline}: + better, - worse, = no difference shown, no mark: no claim"
+_MARKS = {"better": "+", "worse": "-", "no difference shown": "="}
+_SWEEP = (
+    *("output_tokens_per_s", "output_tokens_per_s_per_gpu", "output_tokens_per_s_per_user", "goodput_fraction"),
+    *("ttft_p50_ms", "ttft_p99_ms", "itl_p99_ms", "tpot_p50_ms", "e2e_p99_ms"),
+)
 
 
 def head(column: Column) -> str:
@@ -23,6 +31,39 @@ def rows(comparison: Comparison) -> list[Row]:
     """The rows that there is room for."""
     names = {m.name for m in SHOWN}
     return [r for r in comparison.rows if r.metric in names]
+
+
+def is_sweep(comparison: Comparison) -> bool:
+    """Whether there are too many configurations to stand side by side."""
+    return len(comparison.columns) > MOST_COLUMNS
+
+
+def sweep_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and rows of a table with a row for each configuration: what is set differently, and the most telling figures."""
+    fields = list(comparison.config)[:MOST_FIELDS]
+    shown = [r for r in comparison.rows if r.metric in _SWEEP]
+    if any(r.metric == "output_tokens_per_s_per_gpu" for r in shown):
+        shown = [r for r in shown if r.metric != "output_tokens_per_s"]
+    head_row = ["", "runs", *(_short(f, fields) for f in fields), *(f"{r.title} {r.unit}".strip() for r in shown)]
+    rows = []
+    for i, column in enumerate(comparison.columns):
+        set_to = [value_text(comparison.config[f][i]) for f in fields]
+        figures = [f"{mean_text(r.cells[i])} {_MARKS.get(r.cells[i].verdict or '', '')}".rstrip() for r in shown]
+        rows.append([f"{column.letter} {column.name}", str(len(column.runs)), *set_to, *figures])
+    return head_row, rows
+
+
+def _short(field: str, fields: list[str]) -> str:
+    """A dotted name's last part, where that is enough to tell it from the others."""
+    last = field.rsplit(".", 1)[-1]
+    return last if sum(f.rsplit(".", 1)[-1] == last for f in fields) == 1 else field
+
+
+def legend(comparison: Comparison) -> str:
+    """How the table is to be read; nothing where there is nothing to compare."""
+    if len(comparison.columns) < 2:
+        return ""
+    return (_SWEEP_LEGEND if is_sweep(comparison) else _LEGEND).format(baseline=comparison.columns[0].letter)
 
 
 def cell_text(cell: Cell) -> str:
@@ -56,24 +97,31 @@ def terminal(comparison: Comparison) -> str:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("")
-    for column in comparison.columns:
-        table.add_column(head(column))
-    for row in rows(comparison):
-        table.add_row(f"{row.title} {row.unit}".strip(), *(cell_text(c) for c in row.cells))
+    titles, lines = text_table(comparison)
+    for title in titles:
+        table.add_column(title)
+    for line in lines:
+        table.add_row(*line)
     out = io.StringIO()
-    width = max(100, 18 + 48 * len(comparison.columns))
-    console = Console(file=out, width=width, highlight=False, markup=False)
+    console = Console(file=out, width=max(100, 18 + 48 * len(titles)), highlight=False, markup=False)
     console.print(table)
-    for line in after(comparison):
-        console.print(line, soft_wrap=True)
+    for text in after(comparison):
+        console.print(text, soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def text_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and rows of the table that fits the number of configurations."""
+    if is_sweep(comparison):
+        return sweep_table(comparison)
+    titles = ["", *(head(c) for c in comparison.columns)]
+    return titles, [[f"{r.title} {r.unit}".strip(), *(cell_text(c) for c in r.cells)] for r in rows(comparison)]
 
 
 def after(comparison: Comparison) -> list[str]:
     """What stands under the table."""
     several = len(comparison.columns) > 1
-    lines = ["", LEGEND.format(baseline=comparison.columns[0].letter)] if several else []
+    lines = ["", legend(comparison)] if several else []
     if comparison.winners:
         lines += ["", "best", *(f"  {w.title}: {w.text}" for w in comparison.winners)]
     if comparison.config:
@@ -96,16 +144,15 @@ def value_text(value: Any) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """A table for a README or a pull request."""
-    titles = ["", *(head(c) for c in comparison.columns)]
-    lines = [_line(titles), _line(["---"] * len(titles))]
-    lines += [_line([f"{r.title} {r.unit}".strip(), *(cell_text(c) for c in r.cells)]) for r in rows(comparison)]
+    titles, cells = text_table(comparison)
+    lines = [_line(titles), _line(["---"] * len(titles)), *map(_line, cells)]
     lines += ["", *(f"- {w.title}: {w.text}" for w in comparison.winners)]
     if comparison.config:
-        lines += ["", _line(["set differently", *(c.letter for c in comparison.columns)]), _line(["---"] * len(titles))]
+        lines += ["", _line(["set differently", *(c.letter for c in comparison.columns)]), _line(["---"] * (1 + len(comparison.columns)))]
         lines += [_line([f"`{name}`", *(f"`{value_text(v)}`" for v in values)]) for name, values in comparison.config.items()]
     lines += ["", *(f"- left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items())]
     if len(comparison.columns) > 1:
-        lines.append("- " + LEGEND.format(baseline=comparison.columns[0].letter))
+        lines.append("- " + legend(comparison))
     lines += [f"- {note}" for note in comparison.notes]
     return "\n".join(lines).rstrip() + "\n"
 

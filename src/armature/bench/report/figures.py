@@ -10,11 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from armature.bench.compare.groups import Repeats
 from armature.bench.records import Request, Sample
 from armature.bench.report import series
 from armature.bench.server import Key, increase_per_s, is_counter
-from armature.bench.summary import Group
 
 COLOURS = ("#2f6db3", "#d1622b", "#2e8b57", "#8a4fa3", "#b8860b", "#c23b5a", "#4a8f9c", "#6b6b6b")
 FAILED = "#c62828"
@@ -45,7 +43,7 @@ def distributions(requests: Mapping[str, Sequence[Request]]) -> go.Figure:
             )  # fmt: skip
         figure.update_xaxes(type="log", tickvals=_ticks(everything), row=1, col=column)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return _styled(figure, 340)
+    return styled(figure, 340)
 
 
 def load_over_time(requests: Sequence[Request], zero: float) -> go.Figure:
@@ -75,7 +73,7 @@ def load_over_time(requests: Sequence[Request], zero: float) -> go.Figure:
     latencies = [v for r in requests for v in (r.ttft_ms, r.e2e_ms) if v]
     figure.update_yaxes(type="log", rangemode="normal", tickvals=_ticks(latencies), row=5, col=1)
     figure.update_xaxes(title="seconds since measuring began", row=5, col=1)
-    return _styled(figure, 860)
+    return styled(figure, 860)
 
 
 def _warm_up(figure: go.Figure, began: float, rows: int) -> None:
@@ -98,68 +96,6 @@ def _dots(figure: go.Figure, name: str, points: Sequence[tuple[float, float]], c
         )
 
 
-def trade_offs(groups: Sequence[Repeats]) -> go.Figure | None:
-    """What each configuration makes in all against what a user sees of it; the line joins those that no other one beats in both.
-
-    None with fewer than two configurations that have such figures.
-    """
-    per_gpu = all(g.runs[0].summary.gpus for g in groups)
-    y_title = "output tok/s per GPU" if per_gpu else "output tok/s"
-
-    def y(f: Group) -> float | None:
-        return f.rates.output_tokens_per_s_per_gpu if per_gpu else f.rates.output_tokens_per_s
-
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.09)
-    drawn = 0
-    for column, (title, x, less) in enumerate(
-        (
-            ("output tok/s per user (1000 / TPOT p50)", lambda f: f.rates.output_tokens_per_s_per_user, False),
-            ("TTFT p99, ms", lambda f: f.latency.ttft_ms.p99 if f.latency.ttft_ms else None, True),
-        ),
-        1,
-    ):
-        drawn = max(drawn, _trade_off(figure, groups, x, y, column, less))
-        figure.update_xaxes(title=title, rangemode="tozero", row=1, col=column)
-        figure.update_yaxes(title=y_title, rangemode="tozero", row=1, col=column)
-    return _styled(figure, 420) if drawn > 1 else None
-
-
-def _trade_off(
-    figure: go.Figure,
-    groups: Sequence[Repeats],
-    x: Callable[[Group], float | None],
-    y: Callable[[Group], float | None],
-    column: int,
-    less_x: bool,
-) -> int:
-    """Draw one of them; returns how many configurations are in it."""
-    means = []
-    for number, g in enumerate(groups):
-        points = [(a, b) for m in g.runs if (a := x(m.summary.overall)) is not None and (b := y(m.summary.overall)) is not None]
-        if not points:
-            continue
-        mean = (sum(p[0] for p in points) / len(points), sum(p[1] for p in points) / len(points))
-        means.append(mean)
-        shared = {"legendgroup": g.letter, "row": 1, "col": column}
-        figure.add_scatter(
-            x=[mean[0]], y=[mean[1]], name=g.label, text=[g.letter], mode="markers+text", textposition="top right",
-            marker={"color": colour(number), "size": 11}, showlegend=column == 1, hovertemplate="mean: %{x:.4g}, %{y:.4g}", **shared,
-        )  # fmt: skip
-        if len(points) > 1:
-            figure.add_scatter(
-                x=[p[0] for p in points], y=[p[1] for p in points], name=g.label, mode="markers", showlegend=False,
-                marker={"color": colour(number), "size": 5, "opacity": 0.5}, text=[m.run.label for m in g.runs],
-                hovertemplate="%{text}: %{x:.4g}, %{y:.4g}", **shared,
-            )  # fmt: skip
-    front = series.pareto(means, less_x)
-    if len(front) > 1:
-        figure.add_scatter(
-            x=[p[0] for p in front], y=[p[1] for p in front], mode="lines", name="not beaten in both", showlegend=column == 1,
-            line={"color": "#555", "dash": "dot", "width": 1.5}, hoverinfo="skip", row=1, col=column,
-        )  # fmt: skip
-    return len(means)
-
-
 def sampled(name: str, found: Mapping[Key, Sequence[Sample]], zero: float) -> go.Figure:
     """One metric of the servers, a line for each node and set of labels. Counters are shown as rates."""
     figure = go.Figure()
@@ -173,7 +109,7 @@ def sampled(name: str, found: Mapping[Key, Sequence[Sample]], zero: float) -> go
     figure.update_layout(title={"text": name + (", per second" if is_counter(name) else ""), "font": {"size": 13}, "x": 0.01, "y": 0.97})
     figure.update_layout(showlegend=True)  # also of one line: it names the node
     figure.update_yaxes(rangemode="tozero")
-    return _styled(figure, 260)
+    return styled(figure, 260)
 
 
 def _rates(samples: Sequence[Sample]) -> list[tuple[float, float]]:
@@ -190,7 +126,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [float(f"{digit}e{power}") for power in powers for digit in digits]
 
 
-def _styled(figure: go.Figure, height: int) -> go.Figure:
+def styled(figure: go.Figure, height: int) -> go.Figure:
     below = 85  # pixels for the last axis and the legend
     figure.update_layout(
         template="none", height=height, margin={"l": 60, "r": 15, "t": 40, "b": below}, hovermode="closest",

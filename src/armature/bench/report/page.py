@@ -21,6 +21,7 @@ from armature.bench.metrics import FIGURES, METRICS, number
 from armature.bench.read import read_load
 from armature.bench.records import Request, Sample
 from armature.bench.report import figures as plots
+from armature.bench.report.trade_offs import trade_offs as trade_offs_of
 from armature.bench.runs import Run
 from armature.bench.server import Key, series
 from armature.bench.summary import Summary
@@ -68,7 +69,7 @@ def page(measured: Sequence[Measured], out: Path) -> str:
     used = [m for m in measured if not m.summary.failures]
     comparison = compare(used) if len(used) > 1 else None
     by_group = {g.label: [r for m in g.runs for r in _measured(requests[m.run])] for g in groups}
-    trade_offs = plots.trade_offs(groups) if len(groups) > 1 else None
+    trade_offs = trade_offs_of(groups) if len(groups) > 1 else None
     runs = [_run(m, letters[m.run], requests[m.run], figures, out) for m in measured]
     shown = [m for m in METRICS if m.name in _TABLE and any(m.get(x.summary.overall) is not None for x in measured)]
     for r in runs:
@@ -84,7 +85,8 @@ def page(measured: Sequence[Measured], out: Path) -> str:
         columns=FIGURES,
         comparison=comparison,
         comparison_rows=render.rows(comparison) if comparison else [],
-        legend=render.LEGEND.format(baseline=groups[0].letter),
+        sweep=render.sweep_table(comparison) if comparison and render.is_sweep(comparison) else None,
+        legend=render.legend(comparison) if comparison else "",
         trade_offs=figures.add(trade_offs) if trade_offs else None,
         distributions=figures.add(plots.distributions(by_group)) if len(groups) > 1 else None,
         figures=figures.heights,
