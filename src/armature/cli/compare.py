@@ -6,8 +6,8 @@ from armature.cli.options import Parser
 from armature.errors import UserError
 
 DESCRIPTION = """\
-Put runs side by side. Runs of the same plan hash and the same load, the seed apart, are repeats of one configuration;
-the first configuration that is named is the baseline.
+Put runs side by side. Runs of the same plan hash and the same load, the seed apart, on the same hardware and versions
+are repeats of one configuration; the first configuration that is named is the baseline.
 
 RUN is a run's directory, a folder of runs, <name>/<id> under runs/, or the beginning of an id. Differences have 95% confidence
 intervals from at least 3 repeats (Welch's t over the runs' own figures); with fewer nothing is claimed. docs/how-to/compare.md says more.

@@ -73,14 +73,19 @@ def _topology_first(words: Sequence[str]) -> list[str]:
 
 
 def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
-    from armature.launch.facts import host
     from armature.launch.local import LocalLauncher
 
     if sys.platform != "linux":
         print("armature: processes are supervised with Linux's own means; other systems are untested", file=sys.stderr)
+    return asyncio.run(LocalLauncher(logs=logs, records=records(plan, composed)).run(plan))
+
+
+def records(plan: Plan, composed: Composed) -> dict[str, str]:
+    """What a run directory keeps beside the plan: the composed deployment, and the host it ran on. File name -> text."""
+    from armature.launch.facts import host
+
     uses_gpus = any(node.gpus for node in plan.nodes)
-    records = {
+    return {
         "deployment.json": composed.deployment.model_dump_json(indent=2),
         "host.json": json.dumps(host(gpus=uses_gpus), indent=2),
     }
-    return asyncio.run(LocalLauncher(logs=logs, records=records).run(plan))

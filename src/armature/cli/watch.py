@@ -136,10 +136,9 @@ def load_line(load: LoadNow) -> str:
 
     if load.phase is None:
         return ""
-    parts = [
-        f"load {load.phase}: {load.done} done, {load.failed} failed",
-        f"{number(load.requests_per_s)} requests/s, {number(load.tokens_per_s)} tok/s",
-    ]
+    parts = [f"load {load.phase}: {load.done} done, {load.failed} failed"]
+    if load.requests_per_s:
+        parts.append(f"{number(load.requests_per_s)} requests/s, {number(load.tokens_per_s)} tok/s")
     for title, d in (("TTFT", load.ttft_ms), ("ITL", load.itl_ms)):
         if d:
             parts.append(f"{title} p50 {number(d.p50)} p99 {number(d.p99)} ms")

@@ -104,6 +104,14 @@ def test_another_plan_is_another_configuration(tmp_path: Path) -> None:
     assert len(group([made(tmp_path, "agg/1"), made(tmp_path, "disagg/1", plan_hash="other")])) == 2
 
 
+@pytest.mark.parametrize("host", [{"hardware": {"cores": 64}}, {"versions": {"sglang": "0.5.22"}}])
+def test_other_hardware_or_versions_make_no_repeat(tmp_path: Path, host: dict[str, Any]) -> None:
+    here = {"hardware": {"cores": 2}, "versions": {"sglang": "0.5.21"}}
+    found = compare([made(tmp_path, "agg/1", host=here), made(tmp_path, "agg/2", host=here | host)])
+    assert [len(c.runs) for c in found.columns] == [1, 1]
+    assert list(found.config) in (["hardware.cores"], ["versions.sglang"])
+
+
 def test_a_run_without_a_plan_is_nobodys_repeat(tmp_path: Path) -> None:
     runs = [made(tmp_path, "x/1"), made(tmp_path, "x/2")]
     for m in runs:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from armature.cli.up import make_plan, records
+from armature.config.schema import Deployment
+
 
 def armature(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} | environment
@@ -92,6 +95,13 @@ def test_two_plans_of_one_config_have_one_hash(tmp_path: Path) -> None:
     one, two = (json.loads(armature("plan", "agg", "+model=tiny-qwen3", "--json", cwd=tmp_path).stdout) for _ in range(2))
     assert one["hash"] == two["hash"]
     assert one["run_dir"] != two["run_dir"]
+
+
+def test_a_run_keeps_its_deployment_and_its_host(tmp_path: Path) -> None:
+    plan, composed = make_plan(["agg", "+model=tiny-qwen3", "topology.roles.worker.replicas=2"])
+    kept = records(plan, composed)
+    assert Deployment.model_validate_json(kept["deployment.json"]) == composed.deployment
+    assert set(json.loads(kept["host.json"])) == {"hardware", "versions"}
 
 
 def test_printed_commands_are_the_plans(tmp_path: Path) -> None:

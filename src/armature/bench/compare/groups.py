@@ -1,4 +1,4 @@
-"""Which runs are repeats of each other: the same plan hash and the same load, the seed apart."""
+"""Which runs are repeats of each other: the same plan hash and the same load, the seed apart, on the same hardware and versions."""
 
 from __future__ import annotations
 
@@ -41,17 +41,20 @@ class Repeats:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Every field of the deployment and of the load, by dotted name."""
+        """Every field of the deployment and of the load, the hardware and the versions, by dotted name."""
         first = self.runs[0]
-        return flatten(first.run.deployment) | flatten({"load": lasting(first.summary.settings)})
+        s = first.summary
+        around = {"load": lasting(s.settings), "hardware": s.hardware, "versions": s.versions}
+        return flatten(first.run.deployment) | flatten(around)
 
 
 def group(measured: Iterable[Measured]) -> list[Repeats]:
     """Groups of repeats, in the order in which their first runs were named. A run without a plan is nobody's repeat."""
     found: dict[str, list[Measured]] = {}
     for m in measured:
-        configuration = m.summary.plan_hash or str(m.run.path)
-        key = json.dumps([configuration, m.summary.model, lasting(m.summary.settings)], sort_keys=True)
+        s = m.summary
+        configuration = s.plan_hash or str(m.run.path)
+        key = json.dumps([configuration, s.model, lasting(s.settings), s.hardware, s.versions], sort_keys=True)
         found.setdefault(key, []).append(m)
     return [Repeats(_letter(i), tuple(runs)) for i, runs in enumerate(found.values())]
 
