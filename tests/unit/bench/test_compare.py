@@ -177,6 +177,13 @@ def test_runs_that_must_not_be_used_are_left_out_by_name(tmp_path: Path) -> None
     assert compare([runs[0], bad], with_failed=True).columns[0].runs == ["agg/1", "agg/2"]
 
 
+def test_configurations_keep_their_letters_when_another_is_left_out(tmp_path: Path) -> None:
+    runs = [made(tmp_path, "agg/1"), made(tmp_path, "disagg/1", plan_hash="other")]
+    (runs[0].run.load / "client.0.json").unlink()
+    found = compare([Measured(Run(m.run.path), load_summary(Run(m.run.path))) for m in runs])
+    assert [(c.letter, c.name) for c in found.columns] == [("B", "disagg")]
+
+
 def test_nested_fields_have_dotted_names() -> None:
     nested = {"a": {"b": 1, "c": {}}, "d": [1, 2], "e": [{"f": 3}, {"f": 4}]}
     assert flatten(nested) == {"a.b": 1, "a.c": {}, "d": [1, 2], "e[0].f": 3, "e[1].f": 4}

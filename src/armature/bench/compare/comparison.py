@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from armature.bench.compare import intervals
-from armature.bench.compare.groups import Measured, Repeats, differing, flatten, group
+from armature.bench.compare.groups import Measured, Repeats, differing, flatten, group, usable
 from armature.bench.compare.intervals import ENOUGH
 from armature.bench.metrics import METRICS, Metric, number
 from armature.bench.summary import Group, Part
@@ -73,8 +73,8 @@ class Comparison(Part):
 
 def compare(measured: Sequence[Measured], of_class: str | None = None, with_failed: bool = False) -> Comparison:
     """Compare runs. Those with failures are left out unless `with_failed`; at least one must remain."""
-    used = [m for m in measured if with_failed or not m.summary.failures]
-    groups = group(used)
+    groups = group(measured) if with_failed else usable(group(measured))
+    used = [m for g in groups for m in g.runs]
     figures = [_figures(g, of_class) for g in groups]
     return Comparison(
         of_class=of_class,

@@ -59,6 +59,12 @@ def group(measured: Iterable[Measured]) -> list[Repeats]:
     return [Repeats(_letter(i), tuple(runs)) for i, runs in enumerate(found.values())]
 
 
+def usable(groups: Iterable[Repeats]) -> list[Repeats]:
+    """The groups without the runs that must not be used, under the letters that they have; those that keep none are gone."""
+    kept = [Repeats(g.letter, tuple(m for m in g.runs if not m.summary.failures)) for g in groups]
+    return [g for g in kept if g.runs]
+
+
 def lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that are the same in every repeat."""
     return {k: v for k, v in settings.items() if k not in OF_ONE_RUN}

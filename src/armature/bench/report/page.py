@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from armature.bench import parquet
 from armature.bench.compare import render
 from armature.bench.compare.comparison import compare
-from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting
+from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting, usable
 from armature.bench.metrics import FIGURES, METRICS, number
 from armature.bench.read import read_load
 from armature.bench.records import Request, Sample
@@ -66,10 +66,10 @@ def page(measured: Sequence[Measured], out: Path) -> str:
     groups = group(measured)
     letters = {m.run: g.letter for g in groups for m in g.runs}
     requests = {m.run: run_requests(m.run) for m in measured}
-    used = [m for m in measured if not m.summary.failures]
-    comparison = compare(used) if len(used) > 1 else None
-    by_group = {g.label: [r for m in g.runs for r in _measured(requests[m.run])] for g in groups}
-    trade_offs = trade_offs_of(groups) if len(groups) > 1 else None
+    good = usable(groups)
+    comparison = compare(measured) if good and len(measured) > 1 else None
+    by_group = {g.label: [r for m in g.runs for r in _measured(requests[m.run])] for g in good}
+    trade_offs = trade_offs_of(good) if len(good) > 1 else None
     runs = [_run(m, letters[m.run], requests[m.run], figures, out) for m in measured]
     shown = [m for m in METRICS if m.name in _TABLE and any(m.get(x.summary.overall) is not None for x in measured)]
     for r in runs:
@@ -88,7 +88,7 @@ def page(measured: Sequence[Measured], out: Path) -> str:
         sweep=render.sweep_table(comparison) if comparison and render.is_sweep(comparison) else None,
         legend=render.legend(comparison) if comparison else "",
         trade_offs=figures.add(trade_offs) if trade_offs else None,
-        distributions=figures.add(plots.distributions(by_group)) if len(groups) > 1 else None,
+        distributions=figures.add(plots.distributions(by_group)) if len(good) > 1 else None,
         figures=figures.heights,
         figures_json=figures.as_json(),
         plotly_js=get_plotlyjs(),
