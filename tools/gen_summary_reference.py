@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from armature.bench import parquet
 from armature.bench.summary import SUMMARY_VERSION, Summary
 from generated import bring_up_to_date
 
@@ -24,8 +25,7 @@ HEAD = f"""\
 
 Generated from `armature.bench.summary` (version {SUMMARY_VERSION}): change it there. `summary.schema.json` is its JSON schema.
 
-`armature summarize RUN` writes it into `RUN/results/`, with `requests.parquet`: one row a request, whose columns say what they mean
-(`pyarrow.parquet.read_schema(file)`). Only requests of the measuring phase count; only those that succeeded have latencies and tokens.
+`armature summarize RUN` writes it into `RUN/results/`, with `requests.parquet`: one row a request. Only requests of the measuring phase count; only those that succeeded have latencies and tokens.
 
 Percentiles are interpolated linearly: of n values in order, the q-th percentile lies at place (n - 1) q / 100, counted from 0.
 """
@@ -36,6 +36,12 @@ def markdown() -> str:
     for model in _models(Summary):
         parts.append(f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|\n")
         parts += [f"| `{name}` | {_type(info.annotation)} | {info.description or ''} |\n" for name, info in model.model_fields.items()]
+    parts.append(
+        f"\n## requests.parquet\n\n{(parquet.__doc__ or '').partition(': ')[2].strip()}\n\n| column | type | meaning |\n|---|---|---|\n"
+    )
+    parts += [
+        f"| `{c.name}` | {c.type}{' or null' if c.nullable else ''} | {c.metadata[b'description'].decode()} |\n" for c in parquet.SCHEMA
+    ]
     return "".join(parts)
 
 
