@@ -25,7 +25,8 @@ HEAD = f"""\
 
 Generated from `armature.bench.summary` (version {SUMMARY_VERSION}): change it there. `summary.schema.json` is its JSON schema.
 
-`armature summarize RUN` writes it into `RUN/results/`, with `requests.parquet`: one row a request. Only requests of the measuring phase count; only those that succeeded have latencies and tokens.
+`armature summarize RUN` writes it into `RUN/results/`, with `requests.parquet`: one row a request.
+Only requests of the measuring phase count; only those that succeeded have latencies and tokens.
 
 Percentiles are interpolated linearly: of n values in order, the q-th percentile lies at place (n - 1) q / 100, counted from 0.
 """
@@ -37,11 +38,12 @@ def markdown() -> str:
         parts.append(f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|\n")
         parts += [f"| `{name}` | {_type(info.annotation)} | {info.description or ''} |\n" for name, info in model.model_fields.items()]
     parts.append(
-        f"\n## requests.parquet\n\n{(parquet.__doc__ or '').partition(': ')[2].strip()}\n\n| column | type | meaning |\n|---|---|---|\n"
+        "\n## requests.parquet\n\nIts metadata holds `armature.requests.version`, and each column's the meaning that stands here.\n\n"
     )
-    parts += [
-        f"| `{c.name}` | {c.type}{' or null' if c.nullable else ''} | {c.metadata[b'description'].decode()} |\n" for c in parquet.SCHEMA
-    ]
+    parts.append("| column | type | meaning |\n|---|---|---|\n")
+    for c in parquet.SCHEMA:
+        kind = str(c.type).replace("<item: ", " of ").rstrip(">") + (" or null" if c.nullable else "")
+        parts.append(f"| `{c.name}` | {kind} | {c.metadata[b'description'].decode()} |\n")
     return "".join(parts)
 
 
