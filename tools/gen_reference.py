@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import types
 import typing
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from armature.config.compose import conf_dir, groups
 from armature.config.schema import Deployment
+from generated import bring_up_to_date
 
 FILE = Path(__file__).absolute().parents[1] / "docs" / "reference" / "config.md"
 
@@ -80,15 +80,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def main() -> int:
-    want = render()
-    if "--check" not in sys.argv:
-        FILE.write_text(want)
-        return 0
-    have = FILE.read_text() if FILE.exists() else ""
-    sys.stdout.writelines(difflib.unified_diff(have.splitlines(True), want.splitlines(True), "docs/reference/config.md", "now"))
-    if have != want:
-        print("out of date: run python tools/gen_reference.py")
-    return int(have != want)
+    return bring_up_to_date({FILE: render()}, Path(__file__))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ from armature.output import discard
 COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
+    "watch": "follow a run live: its nodes, and the load on it",
+    "compare": "runs side by side: differences, their confidence, what was set differently",
+    "report": "runs as one HTML page",
+    "summarize": "from a load generator's files to a run's summary",
     "flags": "list the native SGLang flags that engine.args accepts",
     "models": "make or fetch a model's files",
     "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
@@ -20,6 +24,8 @@ COMMANDS = {
     "frontend": "run the HTTP frontend (plans start it)",
     "kv-bridge": "publish durable KV events to the router (plans start it)",
 }
+
+BENCH_PACKAGES = ("jinja2", "plotly", "pyarrow", "scipy")  # the extra `bench`
 
 
 def usage() -> str:
@@ -71,5 +77,10 @@ def _run(words: list[str]) -> int:
             fix=f"did you mean `armature {guess}`?" if guess else None,
         )
     module = importlib.import_module(f"armature.cli.{command.replace('-', '_')}")
-    code: int = module.main(rest)
+    try:
+        code: int = module.main(rest)
+    except ModuleNotFoundError as e:
+        if e.name not in BENCH_PACKAGES:
+            raise
+        raise UserError(f"armature {command} needs {e.name}, which is not installed", fix="pip install 'armature[bench]'") from None
     return code

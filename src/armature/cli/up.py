@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 
@@ -52,8 +53,7 @@ def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
     elif dry_run or options.dry_run:
         print(render_plan(plan))
     else:
-        return _launch(plan, logs=options.logs)
-    del composed
+        return _launch(plan, composed, logs=options.logs)
     return 0
 
 
@@ -72,9 +72,20 @@ def _topology_first(words: Sequence[str]) -> list[str]:
     return [f"topology={w}" if w in known else w for w in words]
 
 
-def _launch(plan: Plan, logs: bool) -> int:
+def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
     from armature.launch.local import LocalLauncher
 
     if sys.platform != "linux":
         print("armature: processes are supervised with Linux's own means; other systems are untested", file=sys.stderr)
-    return asyncio.run(LocalLauncher(logs=logs).run(plan))
+    return asyncio.run(LocalLauncher(logs=logs, records=records(plan, composed)).run(plan))
+
+
+def records(plan: Plan, composed: Composed) -> dict[str, str]:
+    """What a run directory keeps beside the plan: the composed deployment, and the host it ran on. File name -> text."""
+    from armature.launch.facts import host
+
+    uses_gpus = any(node.gpus for node in plan.nodes)
+    return {
+        "deployment.json": composed.deployment.model_dump_json(indent=2),
+        "host.json": json.dumps(host(gpus=uses_gpus), indent=2),
+    }

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from armature.graph.plan import Plan
@@ -23,11 +23,11 @@ _SAME_KEY_S = 0.1  # wrappers pass a Ctrl-C on that the terminal has sent us, to
 class LocalLauncher:
     """Runs a plan as processes of this machine, supervised by this process.
 
-    logs: show the nodes' output, merged and prefixed, on standard output.
+    logs: show the nodes' output, merged and prefixed, on standard output. records: files kept in the run directory, by name.
     """
 
-    def __init__(self, logs: bool = False) -> None:
-        self._show_logs = logs
+    def __init__(self, logs: bool = False, records: Mapping[str, str] | None = None) -> None:
+        self._show_logs, self._records = logs, records
 
     async def run(self, plan: Plan) -> int:
         """Start everything, serve until a signal (until the end, when the plan has only tasks), stop everything.
@@ -37,7 +37,7 @@ class LocalLauncher:
         Raises UserError before anything starts when it cannot work.
         """
         check(plan)
-        run = RunDir.create(plan)
+        run = RunDir.create(plan, self._records)
         show = _show(plan, self._show_logs)
 
         def emit(node: str | None, event: str, detail: str = "", **facts: Any) -> None:

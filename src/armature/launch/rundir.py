@@ -3,12 +3,14 @@
 plan.json      the plan
 events.jsonl   one JSON object a line: t (seconds since 1970), elapsed_s, node (null: the run), event, detail, and
                what belongs to the event (url, model, pid, exit_code)
+FILE.json      what whoever started the run wants to be kept with it: the composed deployment, the host it ran on
 logs/NODE.log  what a node wrote, byte for byte; the node writes it itself, so that it is complete after any death
 logs/all.log   the lines of all nodes, prefixed with their names, as UTF-8
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -46,6 +48,13 @@ class Event:
         }
         return json.dumps({**shown, **self.facts})
 
+    @classmethod
+    def from_json(cls, line: bytes) -> Event:
+        """The event of a line of events.jsonl."""
+        row = json.loads(line)
+        own = {name: row.pop(name) for name in ("t", "elapsed_s", "node", "event", "detail")}
+        return cls(**own, facts=row)
+
 
 class RunDir:
     """The directory of one run, made by `create`. What is written is in the kernel at once: a killed launcher loses nothing."""
@@ -57,11 +66,12 @@ class RunDir:
         self._opened: set[str] = set()
         self._events = os.open(root / "events.jsonl", _FRESH, 0o644)
         self._all = os.open(self.logs / "all.log", _FRESH, 0o644)
+        fcntl.flock(self._events, fcntl.LOCK_SH)  # for the life of this process: see `is_live`
         self._begun = time.monotonic()
 
     @classmethod
-    def create(cls, plan: Plan) -> RunDir:
-        """Make the run's directories and write its plan; what an earlier run left there is replaced.
+    def create(cls, plan: Plan, records: Mapping[str, str] | None = None) -> RunDir:
+        """Make the run's directories and write its plan, and `records`: file name -> text. What an earlier run left there is replaced.
 
         Raises UserError when that cannot be done.
         """
@@ -73,7 +83,8 @@ class RunDir:
                     f"the run's directory {folder} cannot be made: {e.strerror}", fix="choose a folder that you may write to"
                 ) from e
         plan.tmp_dir.chmod(0o700)  # sockets lie here
-        (plan.run_dir / "plan.json").write_text(plan.model_dump_json(indent=2) + "\n")
+        for name, text in {"plan.json": plan.model_dump_json(indent=2), **(records or {})}.items():
+            (plan.run_dir / name).write_text(text + "\n")
         return cls(plan.run_dir, max((len(n.name) for n in plan.nodes), default=0))
 
     def open_log(self, node: str) -> int:
@@ -97,6 +108,18 @@ class RunDir:
     def close(self) -> None:
         os.close(self._events)
         os.close(self._all)
+
+
+def is_live(root: Path) -> bool:
+    """Whether the launcher of the run in `root` still runs: however it ended, the kernel has let go of its lock."""
+    try:
+        with (root / "events.jsonl").open("rb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -77,15 +77,20 @@ class TableShow(PlainShow):
 
     def table(self) -> Table:
         """The table as of now."""
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for column in ("node", "state", "pid", "ports", "time"):
-            table.add_column(column, no_wrap=True)
-        table.add_column("", no_wrap=True, overflow="ellipsis", style="dim", ratio=1)
-        for node in self._plan.nodes:
-            row = self._rows[node.name]
-            state = Text(row.state, style=_COLOURS.get(row.state, "dim"))
-            table.add_row(node.name, state, str(row.pid or ""), Text(_ports(node)), _seconds(row), Text(about(node, self._rows)))
-        return table
+        return node_table(self._plan, self._rows)
+
+
+def node_table(plan: Plan, rows: dict[str, Row]) -> Table:
+    """A plan's nodes and what is known of each."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("node", "state", "pid", "ports", "time"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="ellipsis", style="dim", ratio=1)
+    for node in plan.nodes:
+        row = rows[node.name]
+        state = Text(row.state, style=_COLOURS.get(row.state, "dim"))
+        table.add_row(node.name, state, str(row.pid or ""), Text(_ports(node)), _seconds(row), Text(about(node, rows)))
+    return table
 
 
 def note(row: Row, event: Event) -> None:
@@ -94,10 +99,11 @@ def note(row: Row, event: Event) -> None:
         row.pid = event.facts.get("pid")
         return
     row.state, row.detail = event.event, event.detail
+    when = time.monotonic() - (time.time() - event.t)  # of an event that may be read long after it happened
     if event.event == "starting":
-        row.begun = time.monotonic()
+        row.begun = when
     elif event.event in (*_GOOD, "failed"):
-        row.ended = time.monotonic()
+        row.ended = when
 
 
 def about(node: PlannedNode, rows: dict[str, Row]) -> str:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from armature.cli.up import make_plan, records
+from armature.config.schema import Deployment
+
 
 def armature(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} | environment
@@ -19,7 +22,9 @@ def armature(*words: str, cwd: Path | None = None, **environment: str) -> subpro
     )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["plan", "--help"], ["models", "--help"], ["flags", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], *([c, "--help"] for c in ("up", "plan", "models", "flags", "summarize", "compare", "report", "watch"))]
+)
 def test_help_is_printed(words: list[str]) -> None:
     out = armature(*words)
     assert (out.returncode, out.stderr) == (0, "")
@@ -59,12 +64,22 @@ def test_planning_imports_no_engine(flag: str, tmp_path: Path) -> None:
         "import sys\n"
         "from armature.cli import main\n"
         f"assert main(['up', 'agg', '+model=tiny-qwen3', {flag!r}]) == 0\n"
-        "heavy = {'torch', 'sglang', 'dynamo', 'transformers', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'sglang', 'dynamo', 'transformers', 'numpy', 'plotly', 'pyarrow', 'scipy'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
     env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
     assert out.returncode == 0, out.stderr
+
+
+def test_a_command_whose_packages_are_missing_says_which_extra_has_them(tmp_path: Path) -> None:
+    (tmp_path / "run/load").mkdir(parents=True)
+    (tmp_path / "run/load/load.json").write_text('{"v": 1, "started": 0, "ended": 1, "end_reason": "count"}')
+    (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError(name='pyarrow')\n")  # found before the real one
+    paths = os.pathsep.join([str(tmp_path), *(p for p in sys.path if p)])
+    out = armature("summarize", str(tmp_path / "run"), PYTHONPATH=paths)
+    assert out.returncode == 2
+    assert "armature summarize needs pyarrow" in out.stderr and "armature[bench]" in out.stderr
 
 
 def test_planning_is_quick(tmp_path: Path) -> None:
@@ -80,6 +95,13 @@ def test_two_plans_of_one_config_have_one_hash(tmp_path: Path) -> None:
     one, two = (json.loads(armature("plan", "agg", "+model=tiny-qwen3", "--json", cwd=tmp_path).stdout) for _ in range(2))
     assert one["hash"] == two["hash"]
     assert one["run_dir"] != two["run_dir"]
+
+
+def test_a_run_keeps_its_deployment_and_its_host(tmp_path: Path) -> None:
+    plan, composed = make_plan(["agg", "+model=tiny-qwen3", "topology.roles.worker.replicas=2"])
+    kept = records(plan, composed)
+    assert Deployment.model_validate_json(kept["deployment.json"]) == composed.deployment
+    assert set(json.loads(kept["host.json"])) == {"hardware", "versions"}
 
 
 def test_printed_commands_are_the_plans(tmp_path: Path) -> None:

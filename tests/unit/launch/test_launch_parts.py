@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import shlex
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import HostPorts
 from armature.launch import http, tree
 from armature.launch.__main__ import load
+from armature.launch.facts import host
 from armature.launch.lock import OutputLock
 from armature.launch.nodelog import LineCutter
 from armature.launch.preflight import check
@@ -187,6 +189,20 @@ def test_a_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UserError, match="cannot be made"):
         RunDir.create(plan(tmp_path))
+
+
+def test_records_are_kept_with_the_plan(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    RunDir.create(made, {"deployment.json": '{"a": 1}'}).close()
+    assert (made.run_dir / "deployment.json").read_text() == '{"a": 1}\n'
+    assert Plan.model_validate_json((made.run_dir / "plan.json").read_text()) == made
+
+
+def test_a_host_is_described_without_its_name() -> None:
+    found = host(gpus=False)
+    assert found["hardware"]["cores"] == os.cpu_count()
+    assert found["versions"]["python"] == platform.python_version()
+    assert socket.gethostname() not in json.dumps(found)
 
 
 @pytest.mark.parametrize(

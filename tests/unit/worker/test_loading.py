@@ -15,16 +15,15 @@ from pathlib import Path
 import pytest
 
 from armature.worker.loading import StoppedWhileLoading, stop_signals
+from support.interrupts import sigint_as_python_has_it
 
 SIGINT_BIT = 1 << (signal.SIGINT - 1)
 
 
 @pytest.fixture(autouse=True)
 def _sigint_as_python_has_it() -> Iterator[None]:
-    """A shell that starts the tests in the background has them ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    with sigint_as_python_has_it():
+        yield
 
 
 def interrupt(number: signal.Signals) -> None:

@@ -1,0 +1,189 @@
+"""A comparison as a table for terminals, as Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from armature.bench.compare.comparison import Cell, Column, Comparison, Row
+from armature.bench.metrics import SHOWN, number
+
+MOST_COLUMNS = 4
+MOST_FIELDS = 4
+_LEGEND = "mean ± half of its 95% interval; then the difference to {baseline} with its 95% interval, and what that shows"
+_SWEEP_LEGEND = "mean ± half of its 95% interval; against {baseline}: + better, - worse, = no difference shown, no mark: no claim"
+_MARKS = {"better": "+", "worse": "-", "no difference shown": "="}
+_SWEEP = (
+    *("output_tokens_per_s", "output_tokens_per_s_per_gpu", "output_tokens_per_s_per_user", "goodput_fraction"),
+    *("ttft_p50_ms", "ttft_p99_ms", "itl_p99_ms", "tpot_p50_ms", "e2e_p99_ms"),
+)
+
+
+def head(column: Column) -> str:
+    """A column's title."""
+    return f"{column.letter} {column.name} ({len(column.runs)} run{'s' if len(column.runs) > 1 else ''})"
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """The rows that there is room for."""
+    names = {m.name for m in SHOWN}
+    return [r for r in comparison.rows if r.metric in names]
+
+
+def is_sweep(comparison: Comparison) -> bool:
+    """Whether there are too many configurations to stand side by side."""
+    return len(comparison.columns) > MOST_COLUMNS
+
+
+def sweep_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and rows of a table with a row for each configuration: what is set differently, and the most telling figures."""
+    fields = list(comparison.config)[:MOST_FIELDS]
+    shown = [r for r in comparison.rows if r.metric in _SWEEP]
+    if any(r.metric == "output_tokens_per_s_per_gpu" for r in shown):
+        shown = [r for r in shown if r.metric != "output_tokens_per_s"]
+    head_row = ["", "runs", *(_short(f, fields) for f in fields), *(f"{r.title} {r.unit}".strip() for r in shown)]
+    rows = []
+    for i, column in enumerate(comparison.columns):
+        set_to = [value_text(comparison.config[f][i]) for f in fields]
+        figures = [f"{mean_text(r.cells[i])} {_MARKS.get(r.cells[i].verdict or '', '')}".rstrip() for r in shown]
+        rows.append([f"{column.letter} {column.name}", str(len(column.runs)), *set_to, *figures])
+    return head_row, rows
+
+
+def _short(field: str, fields: list[str]) -> str:
+    """A dotted name's last part, where that is enough to tell it from the others."""
+    last = field.rsplit(".", 1)[-1]
+    return last if sum(f.rsplit(".", 1)[-1] == last for f in fields) == 1 else field
+
+
+def legend(comparison: Comparison) -> str:
+    """How the table is to be read; nothing where there is nothing to compare."""
+    if len(comparison.columns) < 2:
+        return ""
+    return (_SWEEP_LEGEND if is_sweep(comparison) else _LEGEND).format(baseline=comparison.columns[0].letter)
+
+
+def cell_text(cell: Cell) -> str:
+    """A mean with its interval; after it, how it differs from the baseline."""
+    return f"{mean_text(cell)}  {difference_text(cell)}".rstrip()
+
+
+def mean_text(cell: Cell) -> str:
+    """A mean with half of its interval."""
+    if not cell.mean_interval:
+        return number(cell.mean)
+    low, high = cell.mean_interval
+    return f"{number(cell.mean)} ±{number((high - low) / 2)}"
+
+
+def difference_text(cell: Cell) -> str:
+    """How a cell differs from the baseline's; nothing of the baseline itself."""
+    if cell.difference is None:
+        return ""
+    base = (cell.mean or 0) - cell.difference
+    change = f"{cell.difference / base:+.1%}" if base else f"{cell.difference:+.3g}"
+    if cell.why or not cell.difference_interval:
+        return f"{change} ({cell.why})"
+    low, high = (f"{bound / base:+.1%}" if base else f"{bound:+.3g}" for bound in cell.difference_interval)
+    return f"{change} [{low}, {high}] {cell.verdict}"
+
+
+def terminal(comparison: Comparison) -> str:
+    """For a terminal: rich's table, and the rest as lines."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    titles, lines = text_table(comparison)
+    for title in titles:
+        table.add_column(title)
+    for line in lines:
+        table.add_row(*line)
+    out = io.StringIO()
+    console = Console(file=out, width=max(100, 18 + 48 * len(titles)), highlight=False, markup=False)
+    console.print(table)
+    for text in after(comparison):
+        console.print(text, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def text_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and rows of the table that fits the number of configurations."""
+    if is_sweep(comparison):
+        return sweep_table(comparison)
+    titles = ["", *(head(c) for c in comparison.columns)]
+    return titles, [[f"{r.title} {r.unit}".strip(), *(cell_text(c) for c in r.cells)] for r in rows(comparison)]
+
+
+def after(comparison: Comparison) -> list[str]:
+    """What stands under the table."""
+    several = len(comparison.columns) > 1
+    lines = ["", legend(comparison)] if several else []
+    if comparison.winners:
+        lines += ["", "best", *(f"  {w.title}: {w.text}" for w in comparison.winners)]
+    if comparison.config:
+        letters = [c.letter for c in comparison.columns]
+        lines += ["", "set differently", *(f"  {name}: {_values(letters, values)}" for name, values in comparison.config.items())]
+    elif several:
+        lines += ["", "set differently: nothing that was kept with the runs"]
+    lines += [f"left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items()]
+    return [*lines, *(f"note: {note}" for note in comparison.notes)]
+
+
+def _values(letters: list[str], values: list[Any]) -> str:
+    return ", ".join(f"{letter}={value_text(value)}" for letter, value in zip(letters, values, strict=True))
+
+
+def value_text(value: Any) -> str:
+    """A configured value, as a user would write it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table for a README or a pull request."""
+    titles, cells = text_table(comparison)
+    lines = [_line(titles), _line(["---"] * len(titles)), *map(_line, cells)]
+    lines += ["", *(f"- {w.title}: {w.text}" for w in comparison.winners)]
+    if comparison.config:
+        lines += ["", _line(["set differently", *(c.letter for c in comparison.columns)]), _line(["---"] * (1 + len(comparison.columns)))]
+        lines += [_line([f"`{name}`", *(f"`{value_text(v)}`" for v in values)]) for name, values in comparison.config.items()]
+    lines += ["", *(f"- left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items())]
+    if len(comparison.columns) > 1:
+        lines.append("- " + legend(comparison))
+    lines += [f"- {note}" for note in comparison.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+
+
+_CSV = (
+    *("metric", "unit", "better", "configuration", "name", "runs", "mean", "mean_low", "mean_high"),
+    *("difference", "difference_low", "difference_high", "verdict"),
+)
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line for each figure of each configuration; all figures."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_CSV)
+    for row in comparison.rows:
+        for column, cell in zip(comparison.columns, row.cells, strict=True):
+            bounds, apart = cell.mean_interval or ("", ""), cell.difference_interval or ("", "")
+            difference = "" if cell.difference is None else cell.difference
+            mean = "" if cell.mean is None else cell.mean
+            about = [row.metric, row.unit, row.better, column.letter, column.name, len(cell.values)]
+            writer.writerow([*about, mean, *bounds, difference, *apart, cell.why or cell.verdict or "baseline"])
+    return out.getvalue()
+
+
+def as_json(comparison: Comparison) -> str:
+    return comparison.model_dump_json(indent=2) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Comparison], str]] = {"table": terminal, "markdown": markdown, "csv": as_csv, "json": as_json}

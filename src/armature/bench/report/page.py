@@ -1,0 +1,218 @@
+"""The page: what each run has to say, and the template that says it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from armature.bench import parquet
+from armature.bench.compare import render
+from armature.bench.compare.comparison import compare
+from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting, usable
+from armature.bench.metrics import FIGURES, METRICS, number
+from armature.bench.read import read_load
+from armature.bench.records import Request, Sample
+from armature.bench.report import figures as plots
+from armature.bench.report.trade_offs import trade_offs as trade_offs_of
+from armature.bench.runs import Run
+from armature.bench.server import Key, series
+from armature.bench.summary import Summary
+from armature.bench.text import latencies
+from armature.errors import UserError
+from armature.graph.draw import draw
+
+ALL = "all requests"  # beside the classes of the workload
+OPEN_RUNS = 2  # how many runs' details are unfolded
+MOST_SERVER_PLOTS = 24
+_TABLE = (
+    *("requests_per_s", "output_tokens_per_s", "output_tokens_per_s_per_gpu", "output_tokens_per_s_per_user"),
+    *("ttft_p50_ms", "ttft_p99_ms", "itl_p50_ms", "itl_p99_ms", "tpot_p50_ms", "e2e_p99_ms", "goodput_fraction"),
+)
+
+
+class Figures:
+    """The page's plots, by the names of the places where they are drawn."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def add(self, figure: go.Figure) -> str:
+        """Keep a figure; returns its name."""
+        name = f"f{len(self._made)}"
+        self._made[name] = json.loads(figure.to_json())
+        return name
+
+    @property
+    def heights(self) -> dict[str, dict[str, int]]:
+        return {name: {"height": made["layout"]["height"]} for name, made in self._made.items()}
+
+    def as_json(self) -> str:
+        """For a script element: nothing in it ends one."""
+        text = json.dumps(self._made, separators=(",", ":"))
+        return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def page(measured: Sequence[Measured], out: Path) -> str:
+    """The HTML of a report on these runs. out: where it will lie, for links to traces."""
+    figures = Figures()
+    groups = group(measured)
+    letters = {m.run: g.letter for g in groups for m in g.runs}
+    requests = {m.run: run_requests(m.run) for m in measured}
+    good = usable(groups)
+    comparison = compare(measured) if good and len(measured) > 1 else None
+    by_group = {g.label: [r for m in g.runs for r in _measured(requests[m.run])] for g in good}
+    trade_offs = trade_offs_of(good) if len(good) > 1 else None
+    runs = [_run(m, letters[m.run], requests[m.run], figures, out) for m in measured]
+    shown = [m for m in METRICS if m.name in _TABLE and any(m.get(x.summary.overall) is not None for x in measured)]
+    for r in runs:
+        r["figures"] = [number(m.get(r["summary"].overall)) for m in shown]
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((Path(__file__).parent / "page.html").read_text())
+    return template.render(
+        title=_title(groups),
+        subtitle=_subtitle(measured),
+        runs=runs,
+        open_runs=OPEN_RUNS,
+        metrics=shown,
+        columns=FIGURES,
+        comparison=comparison,
+        comparison_rows=render.rows(comparison) if comparison else [],
+        sweep=render.sweep_table(comparison) if comparison and render.is_sweep(comparison) else None,
+        legend=render.legend(comparison) if comparison else "",
+        trade_offs=figures.add(trade_offs) if trade_offs else None,
+        distributions=figures.add(plots.distributions(by_group)) if len(good) > 1 else None,
+        figures=figures.heights,
+        figures_json=figures.as_json(),
+        plotly_js=get_plotlyjs(),
+        head=render.head,
+        mean_text=render.mean_text,
+        difference_text=render.difference_text,
+        value_text=render.value_text,
+        number=number,
+    )
+
+
+def run_requests(run: Run) -> list[Request]:
+    """A run's requests of all phases: from its table, else from the load generator's files."""
+    table = run.results / parquet.FILE
+    return parquet.read(table) if table.exists() else list(read_load(run.load).requests)
+
+
+def _measured(requests: Sequence[Request]) -> list[Request]:
+    return [r for r in requests if r.phase == "measure"]
+
+
+def _title(groups: Sequence[Repeats]) -> str:
+    names = list(dict.fromkeys(g.name for g in groups))
+    return f"Load test of {', '.join(names)}" if len(names) < 4 else f"Load tests of {len(names)} configurations"
+
+
+def _subtitle(measured: Sequence[Measured]) -> str:
+    models = sorted({m.summary.model for m in measured if m.summary.model})
+    gpus = sorted({", ".join(g) or "CPU" for m in measured if (g := m.summary.hardware.get("gpus")) is not None})
+    return " · ".join([f"{len(measured)} run{'s' if len(measured) > 1 else ''}", *models, *gpus])
+
+
+def _run(m: Measured, letter: str, requests: Sequence[Request], figures: Figures, out: Path) -> dict[str, Any]:
+    """What the template shows of one run."""
+    s = m.summary
+    zero = s.window.started if s.window.started is not None else min((r.started for r in requests), default=0.0)
+    counts = s.overall.counts
+    classes = {c: [r for r in _measured(requests) if r.cls == c] for c in s.classes} if len(s.classes) > 1 else {}
+    server, note = _server(m.run, zero, figures)
+    svg, text = graph(m.run)
+    return {
+        "label": m.run.label,
+        "anchor": m.run.label.replace("/", "-"),
+        "letter": letter,
+        "summary": s,
+        "requests": f"{counts.ok} ok, {counts.failed} failed",
+        "latencies": {ALL: latencies(s.overall)} | ({c: latencies(g) for c, g in s.classes.items()} if classes else {}),
+        "distributions": figures.add(plots.distributions({ALL: _measured(requests), **classes})),
+        "timeline": figures.add(plots.load_over_time(requests, zero)) if requests else None,
+        "lengths": [("input", s.overall.lengths.input), ("output", s.overall.lengths.output)],
+        "chunks": _chunks(s),
+        "facts": _facts(s),
+        "server": server,
+        "server_note": note,
+        "graph_svg": svg,
+        "graph_text": text,
+        "traces": traces(m.run, out),
+    }
+
+
+def _chunks(s: Summary) -> str:
+    chunks = s.overall.chunks
+    if not chunks.per_request:
+        return "Nothing was streamed."
+    text = f"{number(chunks.per_request.mean)} chunks with tokens a request on average"
+    text += f", {number(chunks.tokens_per_chunk.mean)} tokens per chunk" if chunks.tokens_per_chunk else ""
+    return text + (f"; {chunks.at_once:.1%} of chunks came together with the one before." if chunks.at_once is not None else ".")
+
+
+def _facts(s: Summary) -> list[tuple[str, str]]:
+    c = s.client
+    figures = [
+        f"{c.processes} process{'' if c.processes == 1 else 'es'}",
+        f"lag p99 {number(c.lag_p99_ms)} ms",
+        f"CPU at most {number(c.cpu_max)} of a core",
+        f"{c.late} late",
+        f"{c.dropped} dropped",
+    ]
+    health = f"{'kept up' if c.valid else '; '.join(c.reasons)} ({', '.join(figures)})"
+    slo = s.slo.model_dump(exclude_none=True) if s.slo else {}
+    good = s.overall.goodput
+    return [
+        ("window", f"{number(s.window.seconds)} s, ended by {s.window.end_reason or 'a kill'}"),
+        ("goodput", f"{good.fraction:.1%} within {_pairs(slo)}" if good else "no SLO was stated"),
+        ("load generator", health),
+        ("load", _pairs(lasting(s.settings))),
+        ("seed", str(s.seed)),
+        ("plan hash", s.plan_hash or "unknown"),
+        ("hardware", _pairs(s.hardware) or "unknown"),
+        ("versions", _pairs(s.versions) or "unknown"),
+    ]
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    """Names and values in a line; what is not set is left out."""
+    return ", ".join(f"{k} {render.value_text(v)}" for k, v in flatten(values).items() if v not in (None, [], {}))
+
+
+def _server(run: Run, zero: float, figures: Figures) -> tuple[list[str], str]:
+    """Plots of the servers' samples, those that change first; and how many were left out."""
+    samples: Sequence[Sample] = read_load(run.load).samples if run.load.is_dir() else ()
+    by_name: dict[str, dict[Key, list[Sample]]] = {}
+    for key, found in series(samples).items():
+        by_name.setdefault(key[1], {})[key] = found
+    moving = [name for name, found in by_name.items() if any(len({s.value for s in its}) > 1 for its in found.values())]
+    shown = moving[:MOST_SERVER_PLOTS]
+    made = [figures.add(plots.sampled(name, by_name[name], zero)) for name in shown]
+    note = f"Not drawn: {len(by_name) - len(moving)} that never changed, {len(moving) - len(shown)} others. summary.json has all."
+    return made, note if len(shown) < len(by_name) else ""
+
+
+def graph(run: Run) -> tuple[str | None, str | None]:
+    """The plan's drawing as SVG where Graphviz is there, else its Mermaid source; neither without a plan."""
+    if run.plan is None:
+        return None, None
+    try:
+        svg = draw(run.plan, "svg")
+    except UserError:
+        return None, draw(run.plan, "mermaid")
+    return svg[svg.index("<svg") :], None
+
+
+def traces(run: Run, out: Path) -> list[tuple[str, str]]:
+    """The files under results/profile/, with links from where the page lies."""
+    folder = run.results / "profile"
+    files = sorted(f for f in folder.rglob("*") if f.is_file()) if folder.is_dir() else []
+    return [(f.relative_to(folder).as_posix(), quote(os.path.relpath(f, out.parent))) for f in files]

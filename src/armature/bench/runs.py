@@ -1,0 +1,152 @@
+"""Run directories: finding them, and what they say of themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from armature import env
+from armature.errors import UserError, nearest
+from armature.graph.plan import Plan
+
+_MARKS = ("plan.json", "load", "results/summary.json")  # any of these makes a folder a run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's directory, `runs/<name>/<id>`."""
+
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """<name>/<id>"""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def load(self) -> Path:
+        return self.path / "load"
+
+    @property
+    def has_load(self) -> bool:
+        """Whether a load generator left anything, or its summary is kept."""
+        return self.load.is_dir() or (self.results / "summary.json").exists()
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results"
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """What ran; None where no plan was kept. Raises UserError for one that cannot be read."""
+        file = self.path / "plan.json"
+        if not file.exists():
+            return None
+        try:
+            return Plan.model_validate_json(file.read_bytes())
+        except ValidationError as e:
+            raise UserError(f"{file} cannot be read: {e.errors()[0]['msg']} at {_at(e)}", expected="a plan of this version") from None
+
+    @cached_property
+    def deployment(self) -> dict[str, Any]:
+        """The composed configuration; {} where none was kept."""
+        return _read_object(self.path / "deployment.json")
+
+    @cached_property
+    def host(self) -> dict[str, Any]:
+        """`hardware` and `versions` of where it ran; {} where they were not kept."""
+        return _read_object(self.path / "host.json")
+
+    @property
+    def gpus(self) -> int | None:
+        """How many GPUs the plan gives to nodes, shared ones once; None without a plan."""
+        return len({gpu for node in self.plan.nodes for gpu in node.gpus}) if self.plan else None
+
+
+def find(words: Sequence[str], runs_dir: Path | None = None) -> list[Run]:
+    """The runs that `words` name: folders, folders of runs (sweeps), <name>/<id>, or the beginning of an id.
+
+    Of a folder of runs, only those that load was put on, if there are any.
+
+    Raises UserError for a word that names none, or several by accident.
+    """
+    root = runs_dir or env.runs_dir()
+    found: list[Run] = []
+    for word in words:
+        found += [run for run in _named(word, root) if run not in found]
+    return found
+
+
+def newest(runs_dir: Path | None = None) -> Run:
+    """The run that began last. Raises UserError when there is none."""
+    root = runs_dir or env.runs_dir()
+    runs = below(root)
+    if not runs:
+        raise UserError(f"there is no run under {root}", fix="name a run, or set ARMATURE_RUNS")
+    return max(runs, key=_begun)
+
+
+def _begun(run: Run) -> float:
+    """When a run's plan was written: results and reports may be newer than the run."""
+    plan = run.path / "plan.json"
+    return (plan if plan.exists() else run.path).stat().st_mtime
+
+
+def below(folder: Path, depth: int = 3) -> list[Run]:
+    """All runs under `folder`, also itself, by path."""
+    if _is_run(folder):
+        return [Run(folder)]
+    if not depth or not folder.is_dir():
+        return []
+    return [run for child in sorted(folder.iterdir()) if child.is_dir() for run in below(child, depth - 1)]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in _MARKS)
+
+
+def _named(word: str, root: Path) -> list[Run]:
+    folders = [Path(os.path.normpath(base / word)) for base in (env.caller_dir(), root)]
+    for folder in folders:
+        if runs := below(folder):
+            return [r for r in runs if r.has_load] or runs
+    for folder in filter(Path.is_dir, folders):
+        raise UserError(f"{folder} is no run and holds none", expected=f"a folder with {' or '.join(_MARKS)}")
+    known = below(root)
+    close = [run for run in known if run.path.name.startswith(word) or run.label.startswith(word)]
+    if len(close) == 1:
+        return close
+    if close:
+        raise UserError(f"{word!r} is the beginning of {len(close)} runs", expected="one of " + _list(close))
+    guess = nearest(word, [r.label for r in known])
+    raise UserError(
+        f"there is no run {word!r}, neither as a folder nor under {root}",
+        expected=f"one of {_list(known)}" if known else None,
+        fix=f"did you mean {guess}?" if guess else None,
+    )
+
+
+def _list(runs: Iterable[Run], most: int = 6) -> str:
+    labels = [r.label for r in runs]
+    return ", ".join(labels[-most:]) + (f" and {len(labels) - most} older" if len(labels) > most else "")
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        value = json.loads(file.read_bytes())
+    except ValueError as e:
+        raise UserError(f"{file} cannot be read: {e}", expected="a JSON object") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _at(e: ValidationError) -> str:
+    return ".".join(map(str, e.errors()[0]["loc"])) or "its top"

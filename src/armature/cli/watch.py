@@ -1,0 +1,145 @@
+"""`armature watch [RUN]`: a run while it runs: its nodes, and the load on it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from armature.cli.options import Parser
+from armature.launch.show import redrawable
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+
+    from armature.bench.live import LoadNow
+    from armature.bench.runs import Run
+    from armature.launch.rundir import Event
+
+DESCRIPTION = """\
+Follow a run: its nodes and their states, and while load runs the requests done and failed, the rate, TTFT and ITL of the last 10 s.
+Without RUN, the newest one. Ends when the run ends, with the run's exit code (1 when its launcher was killed); Ctrl-C leaves.
+Where the output is no terminal it is one line an event, and one every 5 s while load runs.
+"""
+
+LOOK_S = 0.25
+LINE_S = 5.0
+GONE_S = 1.0  # a run that begins has its plan before its launcher can be seen
+
+
+def parser() -> Parser:
+    p = Parser(prog="armature watch", description=DESCRIPTION)
+    p.add_argument("run", nargs="?", metavar="RUN", help="a run's directory, <name>/<id>, or the beginning of an id (default: the newest)")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    a = parser().parse_args(argv)
+
+    from armature.bench.runs import find, newest
+
+    run = find([a.run])[0] if a.run else newest()
+    view = RunView(run)
+    return _redraw(view) if redrawable(sys.stdout) else _lines(view)
+
+
+class RunView:
+    """What is known of a run: events so far, its nodes' rows, the load."""
+
+    def __init__(self, run: Run) -> None:
+        from armature.bench.live import LoadWatch, Tail
+        from armature.launch.table import Row
+
+        self.run, self.plan = run, run.plan
+        self.rows = {n.name: Row() for n in self.plan.nodes} if self.plan else {}
+        self.width = max(map(len, self.rows), default=0)
+        self._events, self._load = Tail(run.path / "events.jsonl"), LoadWatch(run.load)
+        self.code: int | None = None  # the exit code, when it is over
+        self.why = ""
+        self._dead = 0  # looks in a row at which no launcher was there
+
+    def look(self) -> tuple[list[Event], LoadNow]:
+        """What is new."""
+        from armature.launch.rundir import Event, is_live
+        from armature.launch.table import note
+
+        live = is_live(self.run.path)  # before the events are read: the last one is written before the launcher goes
+        events = [Event.from_json(line) for line in self._events.lines()]
+        for event in events:
+            if event.node in self.rows:
+                note(self.rows[event.node], event)
+            if event.node is None and event.event == "ended":
+                self.code, self.why = int(event.facts.get("exit_code", 0)), event.detail
+        now = self._load.look(time.time())
+        self._dead = 0 if live else self._dead + 1
+        if self.code is None and self._dead * LOOK_S >= GONE_S and (self.plan or self._load.ended):
+            self.code, self.why = (1, "its launcher is gone, without a word") if self.plan else (0, "the load ended")
+        return events, now
+
+
+def _lines(view: RunView) -> int:
+    from armature.launch.show import render
+
+    shown = 0.0
+    print(f"watching {view.run.path}", flush=True)
+    last: tuple[object, ...] = (None, 0, 0)
+    while True:
+        events, load = view.look()
+        for event in events:
+            for text in render(event, view.plan, view.width) if view.plan else []:
+                print(text, flush=True)
+        over = view.code is not None
+        news = (load.phase, load.done, load.failed)
+        if news != last and (over or time.monotonic() - shown >= LINE_S):
+            shown, last = time.monotonic(), news
+            print(load_line(load), flush=True)
+        if view.code is not None:
+            print(f"{view.run.label} is over: {view.why}", flush=True)
+            return view.code
+        time.sleep(LOOK_S)
+
+
+def _redraw(view: RunView) -> int:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            _, load = view.look()
+            live.update(picture(view, load), refresh=True)
+            if view.code is not None:
+                break
+            time.sleep(LOOK_S)
+    console.print(f"{view.run.label} is over: {view.why}", markup=False)
+    return view.code
+
+
+def picture(view: RunView, load: LoadNow) -> Group:
+    """The nodes' table, and the load under it."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from armature.launch.table import node_table
+
+    parts: list[RenderableType] = [Text(f"{view.run.path}\n", style="dim")]
+    if view.plan:
+        parts.append(node_table(view.plan, view.rows))
+    if load.phase:
+        parts.append(Text("\n" + load_line(load)))
+    return Group(*parts)
+
+
+def load_line(load: LoadNow) -> str:
+    """The load as one line; nothing before it begins."""
+    from armature.bench.metrics import number
+
+    if load.phase is None:
+        return ""
+    parts = [f"load {load.phase}: {load.done} done, {load.failed} failed"]
+    if load.requests_per_s:
+        parts.append(f"{number(load.requests_per_s)} requests/s, {number(load.tokens_per_s)} tok/s")
+    for title, d in (("TTFT", load.ttft_ms), ("ITL", load.itl_ms)):
+        if d:
+            parts.append(f"{title} p50 {number(d.p50)} p99 {number(d.p99)} ms")
+    return "  ".join(parts)
