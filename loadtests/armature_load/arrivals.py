@@ -27,8 +27,10 @@ class Stretch:
 
     def when(self, area: float) -> float:
         """Seconds into the stretch at which its area is `area`."""
+        if area == 0.0:
+            return 0.0
         if self.start == self.end:
-            return area / self.start if self.start else 0.0
+            return area / self.start
         slope = (self.end - self.start) / self.seconds
         # The smaller root of start*t + slope*t**2/2 = area, written so that a small slope loses no digits.
         return 2 * area / (self.start + math.sqrt(max(self.start**2 + 2 * slope * area, 0.0)))

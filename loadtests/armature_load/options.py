@@ -121,13 +121,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         group.add_argument(o.flag, metavar=o.expected, help=o.help)
 
 
-def resolve(options: object) -> Settings:
-    """Settings from the file that `options` names and from the options given. Raises SettingsError, naming the option."""
-    file = getattr(options, "load_settings", None)
+def resolve(parsed: object) -> Settings:
+    """Settings from the file that `parsed` (argparse's) names and from the options given. Raises SettingsError, naming the option."""
+    file = getattr(parsed, "load_settings", None)
     data = copy.deepcopy(load_file(file)) if file else {}
     if not isinstance(data, dict):
         raise SettingsError("", f"the settings file {file} holds no JSON object")
-    given = [(o, text) for o in OPTIONS if (text := getattr(options, o.name, None))]
+    given = [(o, text) for o in OPTIONS if (text := getattr(parsed, o.name, None))]
     for option, text in given:
         try:
             value = option.make(text)
@@ -138,7 +138,8 @@ def resolve(options: object) -> Settings:
     try:
         return from_data(data)
     except SettingsError as e:
-        flag = next((o.flag for o, _ in given if e.field == o.field or e.field.startswith((o.field + ".", o.field + "["))), None)
+        options = [o for o, _ in given] + ([] if file else list(OPTIONS))
+        flag = next((o.flag for o in options if e.field == o.field or e.field.startswith((o.field + ".", o.field + "["))), None)
         if flag:
             raise SettingsError(flag, e.what) from None
         raise SettingsError(f"{file}: {e.field}" if file and e.field else e.field, e.what) from None
