@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import validate
-from schemas import CLIENT, LOAD, REQUEST
+from record_schemas import CLIENT, LOAD, REQUEST
 from scripted_server import MODEL, ScriptedServer
 
 from support import load_run

@@ -7,7 +7,23 @@ import pytest
 from armature_load.answers import ServerError, Streamed, StreamError, Whole
 from armature_load.sse import Event, SseParser
 
-TEXT = 'data: {"a": "é"}\n\n: a comment\n\ndata: one\ndata: two\n\nevent: error\ndata: broken\n\nevent: error\n: as a comment\n\ndata:[DONE]\n\n'
+TEXT = """\
+data: {"a": "é"}
+
+: a comment
+
+data: one
+data: two
+
+event: error
+data: broken
+
+event: error
+: as a comment
+
+data:[DONE]
+
+"""
 EVENTS = [
     Event(None, '{"a": "é"}'.encode()),
     Event(None, b"one\ntwo"),
