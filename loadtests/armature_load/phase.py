@@ -48,7 +48,10 @@ class Phase:
     def run(self, time_s: float | None, drain_s: float) -> Reason:
         """Why it ended. What still runs `drain_s` seconds later is cut off."""
         for lane in self._lanes:
-            self._senders.spawn(self._closed if lane.shape.kind == "closed" else self._open, lane)
+            if lane.shape.kind == "closed":
+                self._senders.spawn(self._closed, lane)
+            else:
+                self._senders.spawn(self._open, lane, math.inf if time_s is None else time_s)
         everything = gevent.spawn(self._all_sent)
         timer = gevent.spawn_later(max(0.0, self._origin + time_s - now()), self.stop, "time") if time_s is not None else None
         reason: Reason = "stopped"
@@ -102,11 +105,14 @@ class Phase:
 
     # An open loop: each request at its time, whatever became of the others.
 
-    def _open(self, lane: Lane) -> None:
+    def _open(self, lane: Lane, time_s: float) -> None:
         free = Semaphore(max(1, self._share.of(lane.shape.max_in_flight)))
         sleeper = Sleeper()
         try:
             for number, at in lane.due():
+                if at >= time_s:  # not left to a race with the timer: as many are sent in every run
+                    sleeper.until(self._origin + time_s)
+                    return
                 if self._share.has(number):
                     sleeper.until(self._origin + at)
                     self._running.spawn(self._due, lane, number, self._origin + at, free)

@@ -97,7 +97,7 @@ def test_a_wrong_setting_ends_it_before_it_begins(server: ScriptedServer, tmp_pa
 
 @pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
 def test_a_client_that_is_too_slow_says_so_itself(server: ScriptedServer, tmp_path: Path, processes: list[str]) -> None:
-    words = ["--time-s", "1", "--lag-limit-ms", "0.0001", *processes]
+    words = ["--time-s", "1", "--concurrency", "2", "--lag-limit-ms", "0.0001", *processes]
     load = load_run.run(server.url, tmp_path, *words)
     assert load.code == 3 and "the run is invalid" in load.output
     assert not any(c["valid"] for c in load.clients) and "lagged" in load.clients[0]["reasons"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_steps_end_with_the_last(server: ScriptedServer, tmp_path: Path) -> None
     begin = load.load["measure_started"]
     early = [r for r in load.measured if r["ended"] < begin + 0.8]
     assert load.load["end_reason"] == "time" and server.most_running == 4
-    assert all(a["ended"] <= b["started"] for a, b in zip(early, early[1:], strict=False))  # one at a time
+    assert all(a["ended"] <= b["started"] for a, b in pairwise(early))  # one at a time
 
 
 def test_a_ramp_of_a_rate_gathers_speed(server: ScriptedServer, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_conversations_grow_and_think(server: ScriptedServer, tmp_path: Path) ->
     for session in sessions:
         turns = [r for r in load.measured if r["session"] == session]
         assert [r["turn"] for r in turns] == [0, 1, 2]
-        assert all(b["started"] - a["ended"] >= 0.2 for a, b in zip(turns, turns[1:], strict=False))
+        assert all(b["started"] - a["ended"] >= 0.2 for a, b in pairwise(turns))
     longest = max((a.body["messages"] for a in server.asked), key=len)
     assert [m["role"] for m in longest] == ["user", "assistant", "user", "assistant", "user"]
     assert longest[1]["content"] == "w1 w2 "  # what the server had said

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,13 +54,10 @@ def command(url: str, words: Sequence[str]) -> list[str]:
 def start(url: str, folder: Path, *words: str, headless: bool = True) -> subprocess.Popen[str]:
     """A run that goes on."""
     line = command(url, ["--record-dir", str(folder), *(["--headless"] if headless else []), *LENIENT, *words])
+    # The interpreter of these tests sees what they see, also under Bazel; another one has its own packages.
+    path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} if line[0] == sys.executable else {}
     return subprocess.Popen(
-        line,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
+        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ | path
     )
 
 
