@@ -35,6 +35,33 @@ class Usage:
             self.cached = details.get("cached_tokens", self.cached)
 
 
+class Repeat:
+    """Knows the chunks that differ from the one before in nothing but their text, so that they need not be decoded again.
+
+    Nearly every chunk of an answer is such a one. What lies between the two halves is a JSON string's inside as long as it
+    holds no quote and no backslash.
+    """
+
+    __slots__ = ("_head", "_tail")
+
+    def __init__(self) -> None:
+        self._head, self._tail = b"", b""
+
+    def text(self, data: bytes) -> bytes | None:
+        """The text of `data` when it repeats the last `learn`ed chunk, else None; never empty."""
+        head, tail = self._head, self._tail
+        if not head or not data.startswith(head) or not data.endswith(tail):
+            return None
+        text = data[len(head) : len(data) - len(tail)]
+        return None if not text or b'"' in text or b"\\" in text else text
+
+    def learn(self, data: bytes, text: str) -> None:
+        """A decoded chunk that says `text` and nothing else of interest."""
+        inside = json.dumps(text, ensure_ascii=False).encode()
+        head, found, tail = data.partition(b":" + inside)
+        self._head, self._tail = (head + b':"', b'"' + tail) if found and b":" + inside not in tail else (b"", b"")
+
+
 class Streamed:
     """A streamed answer. times: of each chunk that bears tokens. tokens: how many each has; None when the server does not tell.
 
@@ -52,6 +79,7 @@ class Streamed:
         self._counted = 0
         self._parser = SseParser()
         self._text: list[str] | None = [] if keep_text else None
+        self._repeat = Repeat()
 
     @property
     def tokens(self) -> list[int] | None:
@@ -79,6 +107,12 @@ class Streamed:
         if event.data == b"[DONE]":
             self.done = t
             return
+        if (same := self._repeat.text(event.data)) is not None:
+            self.chunks += 1
+            self.times.append(t)
+            if self._text is not None:
+                self._text.append(same.decode())
+            return
         try:
             chunk = json.loads(event.data)
         except ValueError:
@@ -87,11 +121,11 @@ class Streamed:
             raise StreamError(f"an event is no object: {event.data[:200]!r}")
         if chunk.get("error"):
             raise ServerError(_error_text(chunk["error"]))
-        self._chunk(t, chunk)
+        self._chunk(t, chunk, event.data)
 
-    def _chunk(self, t: float, chunk: dict[str, Any]) -> None:
+    def _chunk(self, t: float, chunk: dict[str, Any], data: bytes) -> None:
         self.chunks += 1
-        has_text = False
+        has_text, plain = False, "usage" not in chunk and "nvext" not in chunk
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self._finished = True
@@ -99,6 +133,8 @@ class Streamed:
             text = choice.get("text") if delta is None else next((v for k in _TEXTS if (v := delta.get(k))), None)
             if text:
                 has_text = True
+                if plain and isinstance(text, str) and not choice.get("finish_reason"):
+                    self._repeat.learn(data, text)
                 if self._text is not None and isinstance(text, str):
                     self._text.append(text)
         told = self._told(chunk)

@@ -10,12 +10,16 @@ from urllib.parse import urlsplit
 
 import gevent.socket
 import gevent.ssl
-from gevent import monkey
+from gevent import get_hub, monkey
+from gevent.hub import Waiter
 from geventhttpclient.response import HTTPResponse
 
 from armature_load.clock import now
 
 _Poll = monkey.get_original("select", "poll")  # asked without waiting, so it need not yield to other greenlets
+
+RECEIVE = 65536
+_READABLE = 1
 
 
 class AddressError(Exception):
@@ -117,27 +121,63 @@ class ClosedEarly(Exception):
         self.began = began
 
 
-def exchange(sock: gevent.socket.socket, request: bytes, on_piece: Callable[[float, Answer, bytes], None]) -> Answer:
-    """Send `request` and read its answer. `on_piece(time, answer, piece of the body)` is called as they come.
+class Reading:
+    """Reads one answer. `piece`: called with (time, answer, piece of the body) as they come."""
 
-    Raises OSError, ClosedEarly and geventhttpclient's HTTPParseError.
-    """
-    sock.sendall(request)
-    answer = Answer()
-    began = False
-    while True:
-        data = sock.recv(65536)
-        t = now()
+    def __init__(self, piece: Callable[[float, Answer, bytes], None]) -> None:
+        self.answer = Answer()
+        self._piece = piece
+        self._began = False
+
+    def feed(self, t: float, data: bytes) -> bool:
+        """Whether the answer is whole. Raises ClosedEarly and HTTPParseError, and what `piece` raises."""
+        answer = self.answer
         if not data:
             if answer.headers_complete and "content-length" not in answer and "transfer-encoding" not in answer:
                 answer.message_complete = True  # its end is the connection's
-                return answer
-            raise ClosedEarly(began)
-        began = True
+                return True
+            raise ClosedEarly(self._began)
+        self._began = True
         answer.feed(data)
-        if not answer.headers_complete:
-            continue
-        if piece := answer.take():
-            on_piece(t, answer, piece)
-        if answer.message_complete and answer.get_code() >= 200:
-            return answer
+        if answer.headers_complete and (piece := answer.take()):
+            self._piece(t, answer, piece)
+        return bool(answer.message_complete and answer.get_code() >= 200)
+
+
+def exchange(sock: gevent.socket.socket, request: bytes, piece: Callable[[float, Answer, bytes], None]) -> Answer:
+    """Send `request` and read its answer; see `Reading`. Raises OSError, ClosedEarly and HTTPParseError, and what `piece` raises."""
+    sock.sendall(request)
+    reading = Reading(piece)
+    if isinstance(sock, gevent.ssl.SSLSocket):
+        while not reading.feed(now(), sock.recv(RECEIVE)):
+            pass
+        return reading.answer
+    _read_in_loop(sock, reading)
+    return reading.answer
+
+
+def _read_in_loop(sock: gevent.socket.socket, reading: Reading) -> None:
+    """Read where the loop sees the socket, not in this greenlet: two switches fewer for each token, and an earlier time."""
+    receive, waiter = sock._sock.recv, Waiter()
+    watcher = get_hub().loop.io(sock.fileno(), _READABLE)
+
+    def readable() -> None:
+        try:
+            data = receive(RECEIVE)
+            if reading.feed(now(), data):
+                watcher.stop()
+                waiter.switch(None)
+        except BlockingIOError:
+            pass
+        except Exception as e:
+            watcher.stop()
+            waiter.switch(e)
+
+    watcher.start(readable)
+    try:
+        failure = waiter.get()
+    finally:
+        watcher.stop()
+        watcher.close()
+    if failure is not None:
+        raise failure

@@ -106,7 +106,7 @@ OPTIONS = (
     Option("--headers", "headers", _object, "JSON", 'more headers, for instance {"Authorization": "Bearer ..."}'),
     Option("--extra-body", "extra_body", _object, "JSON", "more fields of each request's body"),
     Option("--insecure", "insecure", _switch, "true|false", "https: take any certificate"),
-    Option("--lag-limit-ms", "limits.lag_p99_ms", float, "MS", "the client's own lag (p99) beyond which the run is invalid; default 5"),
+    Option("--lag-limit-ms", "limits.lag_p99_ms", float, "MS", "the client's own lag (p99) beyond which the run is invalid; default 0.5"),
     Option("--cpu-limit", "limits.cpu", float, "FRACTION", "of one core per process beyond which the run is invalid; default 0.8"),
     Option("--record-dir", "record_dir", str, "DIR", "where the records go; without it nothing is written"),
 )

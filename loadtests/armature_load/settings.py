@@ -120,7 +120,7 @@ class End:
 class Limits:
     """Beyond these the client itself is part of what it measures, and the run is invalid. See docs/how-to/load.md for why these."""
 
-    lag_p99_ms: float = 5.0
+    lag_p99_ms: float = 0.5
     cpu: float = 0.8
 
 

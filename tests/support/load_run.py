@@ -56,9 +56,8 @@ def start(url: str, folder: Path, *words: str, headless: bool = True) -> subproc
     line = command(url, ["--record-dir", str(folder), *(["--headless"] if headless else []), *LENIENT, *words])
     # The interpreter of these tests sees what they see, also under Bazel; another one has its own packages.
     path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} if line[0] == sys.executable else {}
-    return subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ | path
-    )
+    environ = os.environ | path
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environ)
 
 
 def finish(process: subprocess.Popen[str], folder: Path, timeout_s: float = 60) -> Load:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armature_load.answers import ServerError, Streamed, StreamError, Whole
+from armature_load.answers import Repeat, ServerError, Streamed, StreamError, Whole
 from armature_load.sse import Event, SseParser
 
 TEXT = """\
@@ -111,3 +111,34 @@ def test_the_usage_of_a_large_answer_is_found_at_its_end() -> None:
     answer.feed(0.0, b'{"data":["' + b"x" * 100_000 + b'"],"usage": {"prompt_tokens": 8, "total_tokens": 8}}')
     answer.end()
     assert answer.usage.input == 8
+
+
+class Never(Repeat):
+    def learn(self, data: bytes, text: str) -> None:
+        pass
+
+
+CHUNK = '{"id":"1","choices":[{"delta":{"content":%s},"finish_reason":null}]}'
+
+
+@pytest.mark.parametrize("text", ['"b"', '"é"', '"\\u00e9"', '"\\""', '"\\\\"', '"b","x":"c"', '""', "null", '"content"'])
+@pytest.mark.parametrize("tail", ["", ',"nvext":{"completion_token_ids":[1]}', ',"error":{"message":"no"}'])
+def test_repeated_chunks_are_read_as_if_each_were_decoded(text: str, tail: str) -> None:
+    first, second = CHUNK % '"a"', (CHUNK % text)[:-1] + tail + "}"
+
+    def read(*events: str) -> tuple[object, ...]:
+        try:
+            answer = streamed(*events)
+        except ServerError as e:
+            return ("error", str(e))
+        return (answer.times, answer.tokens, answer.text, answer.chunks)
+
+    again = Streamed(keep_text=True)
+    again._repeat = Never()
+    try:
+        for k, event in enumerate((first, first, second)):
+            again.feed(float(k), f"data: {event}\n\n".encode())
+        decoded: tuple[object, ...] = (again.times, again.tokens, again.text, again.chunks)
+    except ServerError as e:
+        decoded = ("error", str(e))
+    assert read(first, first, second) == decoded
