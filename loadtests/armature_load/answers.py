@@ -58,8 +58,9 @@ class Repeat:
     def learn(self, data: bytes, text: str) -> None:
         """A decoded chunk that says `text` and nothing else of interest."""
         inside = json.dumps(text, ensure_ascii=False).encode()
-        head, found, tail = data.partition(b":" + inside)
-        self._head, self._tail = (head + b':"', b'"' + tail) if found and b":" + inside not in tail else (b"", b"")
+        once = data.count(inside) == 1
+        head, _, tail = data.partition(inside)
+        self._head, self._tail = (head + b'"', b'"' + tail) if once else (b"", b"")
 
 
 class Streamed:
@@ -125,7 +126,7 @@ class Streamed:
 
     def _chunk(self, t: float, chunk: dict[str, Any], data: bytes) -> None:
         self.chunks += 1
-        has_text, plain = False, "usage" not in chunk and "nvext" not in chunk
+        has_text, plain = False, not chunk.get("usage") and not chunk.get("nvext")
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self._finished = True
