@@ -52,7 +52,7 @@ class Answering:
     chat: bool
     arrived: float
     tokens: int
-    usage: dict[str, int]
+    usage: dict[str, int] | None
     sent: list[float] = field(default_factory=list)
 
 
@@ -158,17 +158,19 @@ class Ruler:
         prompt = asked.get("prompt") or " ".join(str(m["content"]) for m in asked.get("messages", ()))
         length = len(prompt) if isinstance(prompt, list) else len(prompt.split())
         usage = {"prompt_tokens": length, "completion_tokens": tokens, "total_tokens": length + tokens}
+        wanted = (asked.get("stream_options") or {}).get("include_usage")
         if self._stall_after is not None and self._stall_at is None and not self._order:
             self._stall_at = arrived + self._stall_after
         self._order += 1
-        answering = Answering(sock, "chat" in path, arrived, tokens, usage)
+        answering = Answering(sock, "chat" in path, arrived, tokens, usage if wanted else None)
         heapq.heappush(self._due, (arrived + self._first, self._order, answering))
 
     def _send(self, a: Answering, due: float) -> None:
         last = len(a.sent) + 1 == a.tokens
         data = TOKEN[a.chat]
         if last:
-            data = LAST[a.chat] + _event(a.chat, choices=[], usage=a.usage) + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+            usage = _event(a.chat, choices=[], usage=a.usage) if a.usage else b""
+            data = LAST[a.chat] + usage + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
         if not a.sent:
             data = HEAD + data
         a.sent.append(now())
