@@ -65,7 +65,7 @@ def aiperf(at: Setup) -> dict[str, float]:
     words += ["--synthetic-input-tokens-mean", str(INPUT), "--synthetic-input-tokens-stddev", "0", "--use-server-token-count"]
     words += ["--output-tokens-mean", str(OUTPUT), "--output-tokens-stddev", "0", "--extra-inputs", "ignore_eos:true"]
     words += ["--tokenizer", str(at.tokenizer), "--output-artifact-dir", str(out), "--random-seed", "1"]
-    _quiet([str(at.tools / "aiperf/bin/aiperf"), *words], at.scratch / "aiperf.log", {"HF_HUB_OFFLINE": "1"})
+    _quiet([str(at.tools / "aiperf/bin/aiperf"), *words], at.scratch / "aiperf.log", {})
     found = json.loads(next(out.rglob("profile_export_aiperf.json")).read_text())
     return {
         "ttft_p50_ms": found["time_to_first_token"]["p50"],
