@@ -97,11 +97,14 @@ class Ruler:
         while not self.stopping:
             if self._due:
                 self._timer.at(self._due[0][0])
+            came = []
             for fd, _ in self._epoll.poll(0.5):
                 if fd == self._listener.fileno():
                     self._accept()
                 elif fd != self._timer.fd:
-                    self._read(fd)
+                    came.append((fd, self._receive(fd), now()))
+            for fd, data, arrived in came:  # read apart from the above: what came together has arrived together
+                self._read(fd, data, arrived)
             self._maybe_stall()
             t = now()
             while self._due and self._due[0][0] <= t:
@@ -131,13 +134,14 @@ class Ruler:
         self._epoll.unregister(fd)
         sock.close()
 
-    def _read(self, fd: int) -> None:
-        sock, buffer = self._connections[fd]
+    def _receive(self, fd: int) -> bytes:
         try:
-            data = sock.recv(1 << 16)
+            return self._connections[fd][0].recv(1 << 16)
         except OSError:
-            data = b""
-        arrived = now()
+            return b""
+
+    def _read(self, fd: int, data: bytes, arrived: float) -> None:
+        sock, buffer = self._connections[fd]
         if not data:
             self._close(fd)
             return

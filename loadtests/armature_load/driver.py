@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import gevent
 
-from armature_load.asking import Asker, Outcome
+from armature_load.asking import Asker
 from armature_load.clock import Clock
 from armature_load.http import Connections, Server
 from armature_load.lanes import Share, lanes
@@ -18,6 +18,7 @@ from armature_load.phase import Phase, Reason
 from armature_load.prompts import Corpus
 from armature_load.records import RequestLog, write_json
 from armature_load.requests import Maker
+from armature_load.scribe import Scribe
 from armature_load.settings import Settings
 from armature_load.watch import Watch
 
@@ -62,7 +63,8 @@ class Driver:
         self._log = RequestLog(folder, share.process)
         headers = {str(k): str(v) for k, v in settings.headers.items()}
         self._connections = Connections(Server.of(url), headers, settings.connect_timeout_s, settings.insecure)
-        self._asker = Asker(self._connections, self._clock, share.process, settings.timeout_s, self._write)
+        self._scribe = Scribe(self._clock, share.process, self._write)
+        self._asker = Asker(self._connections, settings.timeout_s, self._scribe.add)
         self._phase: Phase | None = None
         self._stopped: Reason | None = None
         self._failures = 0
@@ -70,7 +72,7 @@ class Driver:
     def run(self) -> None:
         """To the end of the run, or until `stop`."""
         s = self._settings
-        flusher = gevent.spawn(self._flush)
+        writers = [gevent.spawn(self._flush), gevent.spawn(self._scribe.run)]
         reason: Reason = "error"
         try:
             corpora = {kind: Corpus(s.seed, kind, s.id_range) for kind in {c.kind for c in s.classes}}
@@ -89,7 +91,8 @@ class Driver:
             reason = self._stopped or reason
         finally:
             self._watch.end()
-            flusher.kill()
+            gevent.killall(writers)
+            self._scribe.finish()
             self._connections.close()
             self._log.close()
             report = self._watch.report(self._share.process, os.getpid(), s.limits)
@@ -109,7 +112,7 @@ class Driver:
             return self._stopped
         return self._phase.run(time_s, self._settings.end.drain_s)
 
-    def _write(self, record: dict[str, Any], outcome: Outcome) -> None:
+    def _write(self, record: dict[str, Any]) -> None:
         self._log.add(record)
         refused = record["error"] is not None and record["error"]["kind"] == "connection"
         self._failures = self._failures + 1 if refused else 0
