@@ -43,6 +43,12 @@ class Timer:
             self._set = t
             self._libc.timerfd_settime(self.fd, 1, ctypes.byref(self._Spec(0, 0, int(t), max(1, int(t % 1 * 1e9)))), None)
 
+    def clear(self) -> None:
+        """Forget that it rang: the next `at` sets it again, also to the same time, of which it may have been a moment short."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fd, 8)
+            self._set = 0.0
+
 
 @dataclass
 class Answering:
@@ -110,8 +116,7 @@ class Ruler:
             while self._due and self._due[0][0] <= t:
                 due, _, answering = heapq.heappop(self._due)
                 self._send(answering, due)
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._timer.fd, 8)
+            self._timer.clear()
 
     def _maybe_stall(self) -> None:
         if self._stall_at is not None and now() >= self._stall_at:
