@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ class Ruler:
         self._epoll.register(self._listener, select.EPOLLIN)
         self._epoll.register(self._timer.fd, select.EPOLLIN)
         self._connections: dict[int, tuple[socket.socket, bytearray]] = {}
+        self._came: deque[tuple[int, bytes, float]] = deque()
         self._due: list[tuple[float, int, Answering]] = []
         self._order = 0
         self.done: list[Answering] = []
@@ -103,14 +105,15 @@ class Ruler:
         while not self.stopping:
             if self._due:
                 self._timer.at(self._due[0][0])
-            came = []
-            for fd, _ in self._epoll.poll(0.5):
+            came = False
+            for fd, _ in self._epoll.poll(0 if self._came else 0.5):
                 if fd == self._listener.fileno():
                     self._accept()
                 elif fd != self._timer.fd:
-                    came.append((fd, self._receive(fd), now()))
-            for fd, data, arrived in came:  # read apart from the above: what came together has arrived together
-                self._read(fd, data, arrived)
+                    came = self._receive(fd) or came
+            # Understood only when nothing else comes in: a request that waits for another's parsing would have arrived late.
+            if self._came and not came:
+                self._read(*self._came.popleft())
             self._maybe_stall()
             t = now()
             while self._due and self._due[0][0] <= t:
@@ -139,17 +142,22 @@ class Ruler:
         self._epoll.unregister(fd)
         sock.close()
 
-    def _receive(self, fd: int) -> bytes:
+    def _receive(self, fd: int) -> bool:
+        """Whether something came; a connection that was closed is forgotten."""
         try:
-            return self._connections[fd][0].recv(1 << 16)
+            data = self._connections[fd][0].recv(1 << 16)
         except OSError:
-            return b""
+            data = b""
+        if data:
+            self._came.append((fd, data, now()))
+        else:
+            self._close(fd)
+        return bool(data)
 
     def _read(self, fd: int, data: bytes, arrived: float) -> None:
-        sock, buffer = self._connections[fd]
-        if not data:
-            self._close(fd)
+        if fd not in self._connections:
             return
+        sock, buffer = self._connections[fd]
         buffer += data
         head, blank, body = bytes(buffer).partition(b"\r\n\r\n")
         length = next((int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")), 0)

@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from scripted_server import ScriptedServer
 
@@ -122,3 +124,25 @@ def test_locusts_page_shows_first_tokens(server: ScriptedServer, tmp_path: Path)
         load = load_run.finish(process, tmp_path, 30)
     assert {("POST", "completions"), ("TTFT", "completions"), ("ITL", "completions")} <= set(series)
     assert load.load["end_reason"] == "stopped"
+
+
+def test_workers_that_were_started_apart_take_their_shares(server: ScriptedServer, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    line = load_run.command(server.url, ["--worker", "--master-port", port])
+    workers = [subprocess.Popen(line, stdout=subprocess.DEVNULL, env=load_run.environ()) for _ in range(2)]
+    words = ["--master", "--master-bind-port", port, "--expect-workers", "2", "--count", "20", "--concurrency", "4"]
+    load = load_run.run(server.url, tmp_path, *words)
+    assert load.code == 0, load.output
+    assert [sum(r["process"] == p for r in load.measured) for p in (0, 1)] == [10, 10]
+    assert [w.wait(20) for w in workers] == [0, 0]
+
+
+def test_a_worker_that_dies_ends_the_run(server: ScriptedServer, tmp_path: Path) -> None:
+    process = load_run.start(server.url, tmp_path, "--processes", "2", "--concurrency", "2", "--time-s", "300")
+    load_run.wait_for_requests(tmp_path, 10)
+    files = sorted(tmp_path.glob("requests.*.jsonl"))
+    os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
+    load = load_run.finish(process, tmp_path, 60)
+    assert load.code == 1 and load.load["end_reason"] == "error", load.output
+    assert len(files) == 2 and len(load.requests) >= 10

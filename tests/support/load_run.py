@@ -51,13 +51,16 @@ def command(url: str, words: Sequence[str]) -> list[str]:
     return [env.loadtests_python(), "-m", "locust", "-f", str(LOCUSTFILE), "-H", url, "--only-summary", *words]
 
 
+def environ() -> dict[str, str]:
+    """Locust's environment: the interpreter of these tests sees what they see, also under Bazel; another one has its own packages."""
+    own = env.loadtests_python() == sys.executable
+    return os.environ | ({"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} if own else {})
+
+
 def start(url: str, folder: Path, *words: str, headless: bool = True) -> subprocess.Popen[str]:
     """A run that goes on."""
     line = command(url, ["--record-dir", str(folder), *(["--headless"] if headless else []), *LENIENT, *words])
-    # The interpreter of these tests sees what they see, also under Bazel; another one has its own packages.
-    path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} if line[0] == sys.executable else {}
-    environ = os.environ | path
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environ)
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environ())
 
 
 def finish(process: subprocess.Popen[str], folder: Path, timeout_s: float = 60) -> Load:
