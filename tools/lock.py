@@ -55,7 +55,7 @@ class Lock:
 
 LOCKS = (
     Lock("cpu", ("cpu", "bench"), settings="requirements/cpu.uv.toml"),
-    Lock("dev", ("cpu", "bench", "dev"), settings="requirements/cpu.uv.toml", within="cpu"),
+    Lock("dev", ("cpu", "bench", "dev", "loadtests"), settings="requirements/cpu.uv.toml", within="cpu"),
     Lock("cuda", ("cuda", "bench"), platform="x86_64-manylinux_2_34"),
     Lock("loadtests", ("loadtests",), base=False),
 )

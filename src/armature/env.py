@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 # Read by Armature.
@@ -10,6 +12,7 @@ CACHE_DIR = "ARMATURE_CACHE"  # where models that tasks build are kept between r
 RUNS_DIR = "ARMATURE_RUNS"  # where run directories are made; the current folder's runs/ otherwise
 CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found beside the sources
 BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
+LOADTESTS_PYTHON = "ARMATURE_LOADTESTS_PYTHON"  # the interpreter of the load generator's environment; this one, where it has Locust
 LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own processes log
 
 # Set by Armature for SGLang.
@@ -53,6 +56,17 @@ def cache_dir() -> Path:
         return Path(set_to).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base).absolute() / "armature"
+
+
+def loadtests_python() -> str:
+    """The interpreter that has Locust: the one that the user named, else this one. Raises FileNotFoundError when neither has it."""
+    if set_to := os.environ.get(LOADTESTS_PYTHON):
+        return set_to
+    if importlib.util.find_spec("locust") is not None:  # found, never imported: gevent would patch this process
+        return sys.executable
+    raise FileNotFoundError(
+        f"no Locust in {sys.executable}: install requirements/loadtests.lock into an environment and set {LOADTESTS_PYTHON}"
+    )
 
 
 def caller_dir() -> Path:

@@ -26,7 +26,9 @@ ROOT = Path(__file__).absolute().parents[2]
 def added(folder: str) -> bool:
     """Whether a folder was put on the path by pytest, for the tests, or by Python, for the program: not built."""
     here = Path(folder)
-    return here in (ROOT, Path(sys.argv[0]).absolute().parent) or any(here.is_relative_to(ROOT / d) for d in ("src", "tests", "tools"))
+    return here in (ROOT, Path(sys.argv[0]).absolute().parent) or any(
+        here.is_relative_to(ROOT / d) for d in ("loadtests", "src", "tests", "tools")
+    )
 
 
 def absolute(path: list[str]) -> set[str]:

@@ -1,0 +1,177 @@
+"""The command line's options, each a setting's name: they change what the settings file says, or the defaults."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from armature_load.reading import SettingsError
+from armature_load.settings import Settings, from_data, load_file
+
+FILE = "--load-settings"
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
+def _steps(text: str) -> list[list[float]]:
+    return [_numbers(part, 2) for part in text.split(",")]
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    numbers = [float(x) for x in text.split(":")]
+    if len(numbers) != count:
+        raise ValueError(text)
+    return numbers
+
+
+def _ramp(text: str) -> dict[str, float]:
+    start, seconds = _numbers(text, 2)
+    return {"start": start, "seconds": seconds}
+
+
+def _known(text: str) -> dict[str, Any]:
+    of, within = text.split(":")
+    return {"of": of, "within": float(within)}
+
+
+def _range(text: str) -> list[int]:
+    return [int(x) for x in text.split(":")]
+
+
+def _object(text: str) -> Any:
+    return json.loads(text)
+
+
+@dataclass(frozen=True)
+class Option:
+    """`flag` sets the setting `field`; `expected` says what `make` takes."""
+
+    flag: str
+    field: str
+    make: Callable[[str], Any]
+    expected: str
+    help: str
+
+    @property
+    def name(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+_CLASS = "classes[0]."
+OPTIONS = (
+    Option("--model", "model", str, "NAME", "the model's name; without it the server's first model"),
+    Option("--server", "server", str, "plain|dynamo", "dynamo: ask it for token ids, which tell the tokens of each chunk"),
+    Option("--continuous-usage", "continuous_usage", _switch, "true|false", "ask for the usage with every chunk (sglang, vllm)"),
+    Option("--load-user", _CLASS + "user", str, "chat|completions|embeddings|images|multimodal", "what is asked for; default completions"),
+    Option(
+        "--input", _CLASS + "input", str, "LENGTH", "of a prompt, in tokens: N, uniform:LOW:HIGH, lognormal:MEAN:SIGMA[:MAX]; default 128"
+    ),
+    Option("--output", _CLASS + "output", str, "LENGTH", "of an answer, like --input; default 32"),
+    Option("--prompt-kind", _CLASS + "prompt", str, "ids|text", "prompts as token ids (completions, embeddings) or as words"),
+    Option("--id-range", "id_range", _range, "FIRST:LAST", "token ids of prompts; default 100:400"),
+    Option("--prefix-groups", _CLASS + "prefix.groups", int, "N", "shared prefixes: how many there are"),
+    Option("--prefix-length", _CLASS + "prefix.length", int, "N", "shared prefixes: tokens of each; --input is what follows"),
+    Option("--turns", _CLASS + "turns", int, "N", "requests of a conversation (chat); default 1"),
+    Option("--think-s", _CLASS + "think_s", float, "SECONDS", "between an answer and the next turn; default 0"),
+    Option("--images", _CLASS + "images", int, "N", "images per multimodal request, or to make; default 1"),
+    Option("--image-size", _CLASS + "image_size", str, "WIDTHxHEIGHT", "of these, in pixels; default 64x64"),
+    Option("--shape", "shape.kind", str, "closed|open|trace", "what --steps are of; else it follows from the options below"),
+    Option("--concurrency", "shape.concurrency", int, "N", "closed loop: requests at any time; default 1"),
+    Option("--rate", "shape.rate", float, "N", "open loop: requests per second"),
+    Option("--arrivals", "shape.arrivals", str, "poisson|constant", "open loop: the gaps between requests; default poisson"),
+    Option("--ramp", "shape.ramp", _ramp, "START:SECONDS", "begin at START and reach --concurrency or --rate in SECONDS"),
+    Option("--steps", "shape.steps", _steps, "SECONDS:LEVEL,...", "levels one after the other, in place of --concurrency or --rate"),
+    Option("--trace", "shape.trace", str, "FILE", "replay a trace (JSON lines: timestamp, input_length, output_length, hash_ids)"),
+    Option("--speed", "shape.speed", float, "N", "trace: how much faster than recorded; default 1"),
+    Option("--max-in-flight", "shape.max_in_flight", int, "N", "open loop, trace: requests at any time at most; default 1024"),
+    Option("--count", "end.count", int, "N", "end after so many requests"),
+    Option("--time-s", "end.time_s", float, "SECONDS", "end after so long"),
+    Option("--known", "end.known", _known, "ttft|e2e:FRACTION", "end when this mean is known to this fraction (95%% confidence)"),
+    Option("--drain-s", "end.drain_s", float, "SECONDS", "what running requests get to finish; default 60"),
+    Option("--warmup-count", "warmup.count", int, "N", "warm up with so many requests"),
+    Option("--warmup-s", "warmup.time_s", float, "SECONDS", "warm up for so long"),
+    Option("--warmup-concurrency", "warmup.concurrency", int, "N", "requests at any time of the warm-up; default: as the load"),
+    Option("--ignore-eos", "ignore_eos", _switch, "true|false", "answers have exactly the length that was asked for"),
+    Option("--stream", "stream", _switch, "true|false", "whether answers come token by token; default true"),
+    Option("--seed", "seed", int, "N", "of prompts and arrival times; default 0"),
+    Option("--timeout-s", "timeout_s", float, "SECONDS", "that one request may take; default 600"),
+    Option("--headers", "headers", _object, "JSON", 'more headers, for instance {"Authorization": "Bearer ..."}'),
+    Option("--extra-body", "extra_body", _object, "JSON", "more fields of each request's body"),
+    Option("--insecure", "insecure", _switch, "true|false", "https: take any certificate"),
+    Option("--lag-limit-ms", "limits.lag_p99_ms", float, "MS", "the client's own lag (p99) beyond which the run is invalid; default 0.5"),
+    Option("--cpu-limit", "limits.cpu", float, "FRACTION", "of one core per process beyond which the run is invalid; default 0.8"),
+    Option("--record-dir", "record_dir", str, "DIR", "where the records go; without it nothing is written"),
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add them to Locust's."""
+    group = parser.add_argument_group("load", "what is asked of the server, and when (docs/how-to/load.md)")
+    group.add_argument(FILE, metavar="FILE", help="all settings as JSON; the options below change it")
+    for o in OPTIONS:
+        # All are texts here: the web page hands texts over too, and one place makes values of them.
+        group.add_argument(o.flag, metavar=o.expected, help=o.help)
+
+
+def resolve(parsed: object) -> Settings:
+    """Settings from the file that `parsed` (argparse's) names and from the options given. Raises SettingsError, naming the option."""
+    file = getattr(parsed, "load_settings", None)
+    data = copy.deepcopy(load_file(file)) if file else {}
+    if not isinstance(data, dict):
+        raise SettingsError("", f"the settings file {file} holds no JSON object")
+    given = [(o, text) for o in OPTIONS if (text := getattr(parsed, o.name, None))]
+    for option, text in given:
+        try:
+            value = option.make(text)
+        except ValueError:
+            raise SettingsError(option.flag, f"expected {option.expected}, got {text!r}") from None
+        _set(data, option, value)
+    _infer_kind(data, {o.flag for o, _ in given})
+    try:
+        return from_data(data)
+    except SettingsError as e:
+        options = [o for o, _ in given] + ([] if file else list(OPTIONS))
+        flag = next((o.flag for o in options if e.field == o.field or e.field.startswith((o.field + ".", o.field + "["))), None)
+        if flag:
+            raise SettingsError(flag, e.what) from None
+        raise SettingsError(f"{file}: {e.field}" if file and e.field else e.field, e.what) from None
+
+
+def _set(data: dict[str, Any], option: Option, value: object) -> None:
+    field, at = option.field, data
+    if field.startswith(_CLASS):
+        classes = data.setdefault("classes", [{}])
+        if not isinstance(classes, list) or len(classes) != 1 or not isinstance(classes[0], dict):
+            raise SettingsError(option.flag, "the settings file has several classes: set this in the file")
+        at, field = classes[0], field.removeprefix(_CLASS)
+    *outer, last = field.split(".")
+    for name in outer:
+        if at.get(name) is None:
+            at[name] = {}
+        at = at[name]
+        if not isinstance(at, dict):
+            raise SettingsError(option.flag, f"the settings file has no object at {name}")
+    at[last] = value
+
+
+def _infer_kind(data: dict[str, Any], flags: set[str]) -> None:
+    """--rate means an open loop and --trace a replay; a level of another kind in the file gives way."""
+    kinds = {"--rate": "open", "--trace": "trace", "--concurrency": "closed"}
+    chosen = [f for f in kinds if f in flags]
+    if len(chosen) > 1:
+        raise SettingsError(" and ".join(chosen), "one of them")
+    if chosen:
+        shape = data["shape"]
+        if "--shape" not in flags:
+            shape["kind"] = kinds[chosen[0]]
+        for other in {"concurrency", "rate", "trace", "steps"} - {chosen[0].removeprefix("--")}:
+            if f"--{other}" not in flags:
+                shape.pop(other, None)
