@@ -327,6 +327,11 @@ class Deployment(Section):
                     )
         return self
 
+    @property
+    def publishes_load(self) -> bool:
+        """Whether workers tell the router how full they are: where it makes use of it."""
+        return self.router.mode == "kv" or self.router.busy_blocks is not None
+
     def publishes_kv_events(self, group: str) -> bool:
         """Whether workers of `group` tell the router what their prefix caches hold. Decode workers have none."""
         return self.router.mode == "kv" and self.router.kv_events and self.topology.roles[group].role != "decode"

@@ -57,6 +57,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--check-s",
         f"{settings.check_s:g}",
         *parsers,
+        *(("--publish-load",) if deployment.publishes_load else ()),
     )
     native = _native_args(deployment, group)
     publishes = deployment.publishes_kv_events(group)
