@@ -11,6 +11,8 @@ import psutil
 
 from armature.errors import UserError
 
+MAX_SYSTEM_PORT = 2**15 - 1
+
 
 def require_free(host: str, port: int, option: str = "--http-port") -> None:
     """Raise a UserError that names the port, and its holder when the system tells, if nothing can listen there."""
@@ -33,6 +35,19 @@ def require_free(host: str, port: int, option: str = "--http-port") -> None:
                 where=f"{option} {port}",
                 fix="stop that process or choose another port",
             ) from None
+
+
+def check_system_port(host: str, port: int | None) -> None:
+    """`require_free` for the runtime's system server, which takes no greater port than MAX_SYSTEM_PORT. None: there is none."""
+    if port is None:
+        return
+    if port > MAX_SYSTEM_PORT:
+        raise UserError(
+            f"the runtime cannot serve /health on port {port}",
+            where="--system-port",
+            expected=f"at most {MAX_SYSTEM_PORT}: the runtime reads this port as a signed 16-bit number",
+        )
+    require_free(host, port, "--system-port")
 
 
 def held_by(port: int) -> str:

@@ -22,10 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from armature import env
 from armature.runtime.egress import Egress
 from armature.runtime.endpoint import Served
-from armature.runtime.planes import Planes, connect, prepare
+from armature.runtime.planes import Planes, connect, prepare, prepare_system
 from armature.runtime.signals import Stop
 from armature.worker.roles.base import Companion, Role
 
@@ -59,9 +58,7 @@ class ServeOptions:
 def prepare_environment(options: ServeOptions) -> None:
     """Put what the runtime reads at its start into this process's environment."""
     prepare(options.planes, os.environ)
-    os.environ[env.DYN_SYSTEM_HOST] = options.system_host
-    if options.system_port is not None:
-        os.environ[env.DYN_SYSTEM_PORT] = str(options.system_port)
+    prepare_system(options.system_host, options.system_port, os.environ)
 
 
 async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:

@@ -147,6 +147,8 @@ def _native_args(deployment: Deployment, group: str) -> dict[str, EngineArg]:
     model = deployment.model
     if model.context_length is not None:
         args["context_length"] = model.context_length
+    if deployment.observe.name != "none":
+        args.setdefault("enable_metrics", True)
     if model.weights == "dummy":
         args["load_format"] = "dummy"
     return args
