@@ -67,9 +67,7 @@ def test_a_request_shows_in_the_figures_while_it_runs_and_not_after(ranks: Any) 
         return metrics(ranks, "worker-0").total(catalogue.BLOCKS_ACTIVE.name)
 
     def long() -> None:
-        ranks.client.completions.create(
-            model=ranks.model, prompt=[7] * 400, max_tokens=1500, temperature=0, extra_body={"ignore_eos": True}
-        )
+        ranks.client.completions.create(model=ranks.model, prompt=[7] * 400, max_tokens=800, temperature=0, extra_body={"ignore_eos": True})
 
     asking = threading.Thread(target=long)
     asking.start()
