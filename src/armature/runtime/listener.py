@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -89,19 +90,23 @@ def _listens(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _own_sockets(port: int) -> Iterator[socket.socket]:
-    """Each TCP socket of this process whose local port is `port`, as a duplicate that shares its options."""
+def own_sockets() -> Iterator[socket.socket]:
+    """Each TCP socket of this process, as a duplicate that shares its options and is closed when the next one is asked for."""
     for name in os.listdir("/proc/self/fd"):
         try:
+            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                continue
             sock = socket.socket(fileno=os.dup(int(name)))
         except OSError:
-            continue  # not a socket, or closed since the listing
+            continue  # closed since the listing
         with sock:
-            try:
-                ours = (
-                    sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == port
-                )
-            except OSError:
-                continue
-            if ours:
+            if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+                yield sock
+
+
+def _own_sockets(port: int) -> Iterator[socket.socket]:
+    """Those whose local port is `port`."""
+    for sock in own_sockets():
+        with contextlib.suppress(OSError):
+            if sock.getsockname()[1] == port:
                 yield sock

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from armature.runtime.confine import keep_confined
 from armature.runtime.egress import Egress
 from armature.runtime.endpoint import Served
 from armature.runtime.planes import Planes, connect, prepare, prepare_system
@@ -111,6 +112,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     for task in (serving, *beside):
         task.add_done_callback(ended_by_itself)
     checking = asyncio.create_task(_keep_checking(role, options.check_s, stop))
+    confining = asyncio.create_task(keep_confined(options.planes.host))
     try:
         await served.register(card)
         runtime.set_health_status(True)
@@ -125,7 +127,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     finally:
         for task in (serving, *beside):
             task.remove_done_callback(ended_by_itself)
-        for task in (checking, *beside):
+        for task in (checking, confining, *beside):
             task.cancel()
         runtime.shutdown()
         await asyncio.wait({serving}, timeout=CLOSE_S)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
-from processes import NAME, Host, Pair, call, chat, wait_for
+from processes import NAME, Host, Pair, call, chat, listeners, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 CHAT = "/v1/chat/completions"
@@ -40,3 +42,19 @@ def test_metrics_has_our_series_beside_the_runtimes(pair: Pair) -> None:
     shared = LABELS - {"role"}
     assert {k: ours[k] for k in shared} == {k: theirs[k] for k in shared}
     assert (ours["model"], ours["role"]) == (NAME, "aggregated")
+
+
+def test_the_load_is_published_to_this_machine_only(fresh: Host) -> None:
+    """The runtime binds the publisher on every interface: here 127.0.0.2 stands for another one."""
+    worker = fresh.worker("--publish-load")
+    ports = wait_for(lambda: [port for address, port in listeners(worker.process.pid) if address == "0.0.0.0"], "it listens")
+
+    def answers(address: str) -> bool:
+        try:
+            socket.create_connection((address, ports[0]), timeout=0.5).close()
+        except TimeoutError:
+            return False
+        return True
+
+    wait_for(lambda: not answers("127.0.0.2"), "another address is not answered", timeout_s=5)
+    assert answers("127.0.0.1")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from armature.runtime.confine import keep_confined
 from armature.runtime.endpoint import check_name
 from armature.runtime.kv_events import RankPublisher, watch_workers, worker_id
 from armature.runtime.listener import check_system_port
@@ -54,13 +55,15 @@ async def run(options: BridgeOptions) -> int:
     client = await jetstream.connect(options.nats_url)
     runtime = connect(options.planes)
     try:
+        confining = asyncio.create_task(keep_confined(options.planes.host))
         bridging = asyncio.create_task(_bridge(runtime, client.jetstream(), names))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({bridging, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if bridging.done():
             bridging.result()
-        bridging.cancel()
-        await asyncio.wait({bridging})
+        for task in (bridging, confining):
+            task.cancel()
+        await asyncio.wait({bridging, confining})
     finally:
         runtime.shutdown()
         await client.close()
