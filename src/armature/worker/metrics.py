@@ -25,19 +25,19 @@ class Metrics:
 
     def __init__(self, engine: Engine, kv_events: KvEvents | None, publish_load: bool, labels: dict[str, str]) -> None:
         self._engine, self._kv_events, self._publish_load, self._labels = engine, kv_events, publish_load, labels
-        self.load = LoadWatch(engine.loads, range(engine.info.dp_size), engine.info.block_size)
+        info = engine.info
+        self._load_seconds = info.load_seconds
+        self.load = LoadWatch(engine.loads, range(info.dp_size), info.block_size)
 
     async def run(self, endpoint: Endpoint) -> None:
         """Tell until cancelled."""
         labels = self._labels | {"worker_id": f"{worker_id(endpoint):x}"}
-        show(endpoint, lambda: self.text(labels))
+        # Two, so that what the engine's processes leave half-written costs its own series only.
+        show(endpoint, lambda: text(self._values(), (), labels))
+        show(endpoint, lambda: text((), self._engine.series(), labels))
         await self.load.run(await open_publisher(endpoint) if self._publish_load else None)
 
-    def text(self, labels: dict[str, str]) -> str:
-        """The worker's series and its engine's. Called by a thread of the runtime, at each look at /metrics."""
-        return text(self._values(), self._engine.series(), labels)
-
     def _values(self) -> Iterator[Value]:
-        yield Value(catalogue.LOAD_SECONDS, self._engine.info.load_seconds)
+        yield Value(catalogue.LOAD_SECONDS, self._load_seconds)
         yield from self.load.values()
         yield from counts.values(self._kv_events.relays) if self._kv_events else ()
