@@ -33,6 +33,11 @@ CASES = {
     "disagg-h200": ["topology=disagg", "model=qwen3-8b", "hardware=h200", "hardware.gpus=2", "model.weights=dummy"],
     "disagg_router-cpu": ["topology=disagg_router", "model=tiny-qwen3"],
     "disagg_same_gpu-h200": ["topology=disagg_same_gpu", "model=qwen3-0.6b", "hardware=h200"],
+    "agg_router-cpu-observed": [
+        *("topology=agg_router", "model=tiny-qwen3", "runtime=nats", "runtime.events_durable=true"),
+        *("observe=prometheus", "observe.port=9090"),
+    ],
+    "disagg-cpu-observed": ["topology=disagg", "model=tiny-qwen3", "observe=prometheus"],
     "dp-cpu": ["topology=dp", "model=tiny-qwen3"],
     "dp_attention-cpu": ["topology=dp_attention", "model=tiny-qwen3"],
 }

@@ -24,7 +24,7 @@ import uvloop
 
 from armature.config.compose import compose
 from armature.config.modelref import BuiltModel, locate
-from armature.engine import arguments, sglang_engine
+from armature.engine import arguments, series, sglang_engine
 from armature.engine.types import GenerateRequest, Sampling
 from armature.models.make import make
 
@@ -41,7 +41,7 @@ def open_engine(model: Path, direct: bool) -> tuple[sglang_engine.SGLangEngine, 
         server_args = arguments.parse(FLAGS, model_path=str(model))
         from sglang.srt.entrypoints.engine import Engine
 
-        engine = sglang_engine.SGLangEngine(Engine(server_args=server_args), 0.0)
+        engine = sglang_engine.SGLangEngine(Engine(server_args=server_args), series.fresh_folder(), 0.0)
     started = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     return engine, sum(p.memory_info().rss for p in started) / 2**20
 

@@ -27,6 +27,7 @@ SGLANG_HEARTBEAT_FAILURES = "SGLANG_DISAGGREGATION_HEARTBEAT_MAX_FAILURE"  # loo
 SGLANG_SESSION_PROBE = "SGLANG_ENABLE_FAILED_SESSION_PROBE"  # prefill looks again at a decode worker to which a transfer failed
 SGLANG_SESSION_PROBE_S = "SGLANG_FAILED_SESSION_PROBE_INTERVAL_S"  # seconds between such looks
 SGLANG_CPU_BIND = "SGLANG_CPU_OMP_THREADS_BIND"  # the cores of each rank on the CPU, ranks parted by |
+PROMETHEUS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # where an engine's processes keep their Prometheus series; fresh for each launch
 MOONCAKE_TCP_BIND = "MC_TCP_BIND_ADDRESS"  # the address on which mooncake's TCP transport listens
 
 # Set by Armature for the Dynamo runtime.
@@ -47,6 +48,7 @@ DYN_TCP_RESPONSE_HOST = "DYN_TCP_RESPONSE_STREAM_HOST"  # the address on which a
 DYN_EVENT_PLANE_HOST = "DYN_EVENT_PLANE_HOST"  # the address on which a worker publishes events (zmq plane)
 DYN_HTTP_LIVE_PATH = "DYN_HTTP_SVC_LIVE_PATH"  # where the frontend's own liveness answers
 DYN_HTTP_DRAIN_S = "DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"  # how long a stopping frontend waits for open requests
+DYN_HTTP_OVERLOAD_STATUS = "DYN_HTTP_OVERLOAD_STATUS_CODE"  # the HTTP status when all workers are busy; the runtime's own is 529
 DYN_HTTP_ERROR_PEEK_MS = "DYN_HTTP_PRE_COMMIT_ERROR_PEEK_MS"  # how long a stream's HTTP status waits for its first chunk
 
 

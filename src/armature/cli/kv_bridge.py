@@ -21,6 +21,7 @@ def parser() -> Parser:
     p.add_argument(
         "--endpoint", action="append", required=True, metavar="NAME", help="namespace.component.endpoint of the workers; may be repeated"
     )
+    p.add_argument("--system-port", type=int, metavar="PORT", help="port of /metrics on 127.0.0.1 (default: none)")
     p.add_argument("--nats-url", metavar="URL", help=f"NATS server with JetStream (default: ${env.NATS_SERVER})")
     add_plane_options(p)
     return p
@@ -37,5 +38,5 @@ def main(argv: list[str]) -> int:
     from armature.telemetry.kv_events.bridge_process import BridgeOptions, run
 
     configure()
-    options = BridgeOptions(tuple(a.endpoint), a.nats_url or os.environ.get(env.NATS_SERVER), from_options(a, os.environ))
+    options = BridgeOptions(tuple(a.endpoint), a.nats_url or os.environ.get(env.NATS_SERVER), a.system_port, from_options(a, os.environ))
     return uvloop.run(run(options))

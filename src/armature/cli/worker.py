@@ -68,6 +68,11 @@ def parser() -> Parser:
         help=f"write KV events into a JetStream stream of ${env.NATS_SERVER}, from which `armature kv-bridge` publishes them "
         "(default: to the router at once)",
     )
+    p.add_argument(
+        "--publish-load",
+        action="store_true",
+        help="tell routers over the event plane how full its ranks are (default: they go by what they sent here)",
+    )
     add_plane_options(p)
     return p
 
@@ -95,12 +100,15 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
     from armature.worker.lifecycle import ServeOptions
     from armature.worker.roles.base import WorkerSettings
 
-    component = Component(*check_name(a.endpoint).split(".")[:2])
+    endpoint = check_name(a.endpoint)
+    component = Component(*endpoint.split(".")[:2])
     model_path = Path(a.model_path)
     settings = WorkerSettings(
         model_path=model_path,
         model_name=a.served_model_name or model_path.name,
         engine_args=tuple(native),
+        endpoint=endpoint,
+        publish_load=a.publish_load,
         tool_call_parser=a.tool_call_parser,
         reasoning_parser=a.reasoning_parser,
         durable_events=DurableEvents(os.environ.get(env.NATS_SERVER), component) if a.kv_events_durable else None,

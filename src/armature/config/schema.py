@@ -269,6 +269,22 @@ class LauncherSection(Section):
     restart_window_s: float = Field(default=600.0, gt=0, description="Deaths longer ago than this are forgotten.")
 
 
+class Observe(Section):
+    """Whether a run watches itself."""
+
+    name: Literal["none", "prometheus"] = Field(
+        default="none", description="prometheus: the run starts one, which scrapes all of it, and engines count for it (enable_metrics)."
+    )
+    port: int = Field(default=0, ge=0, le=65535, description="Of Prometheus, on loopback; 0: any free port.")
+    scrape_s: float = Field(default=5.0, ge=0.1, description="Seconds between Prometheus' looks at each process.")
+
+    @model_validator(mode="after")
+    def _port_is_used(self) -> Observe:
+        if self.port and self.name == "none":
+            raise ValueError(f"port={self.port} is for a Prometheus, and this run starts none: take observe=prometheus, or observe.port=0")
+        return self
+
+
 class Frontend(Section):
     """The OpenAI-compatible HTTP server."""
 
@@ -301,6 +317,7 @@ class Deployment(Section):
     frontend: Frontend
     worker: Worker
     disaggregation: Disaggregation = Disaggregation()
+    observe: Observe = Observe()
     engine: EngineSection
 
     @property
@@ -326,6 +343,11 @@ class Deployment(Section):
                         "set topology.router.kv_events=false, or another mode"
                     )
         return self
+
+    @property
+    def publishes_load(self) -> bool:
+        """Whether workers tell the router how full they are: where it makes use of it."""
+        return self.router.mode == "kv" or self.router.busy_blocks is not None
 
     def publishes_kv_events(self, group: str) -> bool:
         """Whether workers of `group` tell the router what their prefix caches hold. Decode workers have none."""

@@ -14,19 +14,22 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from armature import env
-from armature.engine import arguments, cpu, handoff, scheduler
+from armature.engine import arguments, cpu, handoff, scheduler, series
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
 from armature.engine.types import Chunk, EngineInfo, GenerateRequest, KvEventSource, RankLoad, RequestRefused
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 HEALTH_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
@@ -43,6 +46,15 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
     Raises UserError for wrong flags, RuntimeError when the engine does not come up (its own log says why).
     """
     began = time.monotonic()
+    folder = series.fresh_folder()
+    try:
+        return _start(model_path, words, given, folder, began)
+    except BaseException:
+        series.remove(folder)
+        raise
+
+
+def _start(model_path: str | Path, words: Sequence[str], given: dict[str, Any], folder: Path, began: float) -> SGLangEngine:
     server_args = arguments.parse(words, model_path=str(model_path), **given)
     handoff.check(server_args)
     kv_event_sources(server_args)  # refuses a wrong configuration before anything starts
@@ -50,7 +62,7 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
         cpu.bind_ranks(ranks)
     with _meeting_through_a_file(server_args):
         engine = _without_detokenizer()(server_args=server_args)
-    return SGLangEngine(engine, load_seconds=time.monotonic() - began)
+    return SGLangEngine(engine, folder, load_seconds=time.monotonic() - began)
 
 
 @contextlib.contextmanager
@@ -97,8 +109,9 @@ def _without_detokenizer() -> Any:
 class SGLangEngine:
     """An engine that generates. See `engine.types.Engine`."""
 
-    def __init__(self, engine: Any, load_seconds: float) -> None:
+    def __init__(self, engine: Any, series_folder: Path, load_seconds: float) -> None:
         self._engine = engine
+        self._series_folder = series_folder
         self._manager = engine.tokenizer_manager
         self._outputs: dict[str, int] = {}  # requests with n > 1 -> n: each output has a request of its own in SGLang
         self._resolved: dict[str, Any] = engine.server_args.resolved_dict()
@@ -166,6 +179,10 @@ class SGLangEngine:
             )
             for load in await self._manager.get_loads()
         ]
+
+    def series(self) -> Iterable[Metric]:
+        """See `engine.types.Engine.series`."""
+        return series.gather(self._series_folder) if self._resolved["enable_metrics"] else ()
 
     def kv_event_sources(self) -> list[KvEventSource]:
         """See `engine.types.Engine.kv_event_sources`."""
@@ -267,6 +284,10 @@ class SGLangEngine:
             del self._outputs[request.request_id]
 
     def _remove_files(self) -> None:
+        series.remove(self._series_folder)
+        self._remove_sglang_files()
+
+    def _remove_sglang_files(self) -> None:
         """SGLang makes its sockets' files with tempfile and a load report under /dev/shm, and removes neither."""
         from sglang.srt.managers.load_snapshot import shm_path_for
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,11 @@ class Engine(Protocol):
         ...
 
     async def loads(self) -> list[RankLoad]:
-        """What each data-parallel rank has to do."""
+        """What each data-parallel rank has to do. A rank whose report cannot be read is left out."""
+        ...
+
+    def series(self) -> Iterable[Metric]:
+        """The engine's own Prometheus series as they are now; none unless its flags ask for them. Safe to call in any thread."""
         ...
 
     def kv_event_sources(self) -> list[KvEventSource]:

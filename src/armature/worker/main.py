@@ -7,16 +7,13 @@ from collections.abc import Callable
 
 import uvloop
 
-from armature.errors import UserError
 from armature.runtime.endpoint import check_name
-from armature.runtime.listener import require_free
+from armature.runtime.listener import check_system_port
 from armature.runtime.registration import check_parsers
 from armature.worker.lifecycle import ServeOptions, live
 from armature.worker.loading import StoppedWhileLoading, end_children, stop_signals
 from armature.worker.roles import load
 from armature.worker.roles.base import Role, WorkerSettings
-
-MAX_SYSTEM_PORT = 2**15 - 1
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +28,7 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
     """`run` with the role's opening given: what is common to all roles."""
     check_name(options.endpoint)
     check_parsers(settings.tool_call_parser, settings.reasoning_parser)
-    if options.system_port is not None:
-        if options.system_port > MAX_SYSTEM_PORT:
-            raise UserError(
-                f"the runtime cannot serve /health on port {options.system_port}",
-                where="--system-port",
-                expected=f"at most {MAX_SYSTEM_PORT}: the runtime reads this port as a signed 16-bit number",
-            )
-        require_free(options.system_host, options.system_port, "--system-port")
+    check_system_port(options.system_host, options.system_port)
     try:
         return uvloop.run(live(lambda: _open(open_role), options))
     except StoppedWhileLoading as e:

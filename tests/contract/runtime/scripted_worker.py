@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 from armature.cli.worker import read
@@ -28,6 +29,7 @@ from armature.worker.roles.base import WorkerSettings
 
 REFUSE, BREAK, BREAK_LATER, SILENT, DIE, HANG, APART = 1001, 1002, 1003, 1004, 1005, 1006, 1007
 PACE_S = float(os.environ.get("SCRIPT_PACE_S", "0.01"))
+USED = Path(os.environ["SCRIPT_USED"]) if "SCRIPT_USED" in os.environ else None  # a file with the tokens that it reports as used
 CANARY_FAILS = os.environ.get("SCRIPT_CANARY_FAILS") == "1"
 
 
@@ -114,7 +116,11 @@ class ScriptedEngine:
         return []
 
     async def loads(self) -> list[RankLoad]:
-        return [RankLoad(0, len(self._aborted), 0, 0, 1024, reported_at=0.0 if self._hangs else time.time())]
+        used = int(USED.read_text()) if USED and USED.exists() else 0
+        return [RankLoad(0, len(self._aborted), 0, used, 1024 * 16, reported_at=0.0 if self._hangs else time.time())]
+
+    def series(self) -> tuple[()]:
+        return ()
 
     def watch(self, on_death: Callable[[str], None]) -> None:
         pass

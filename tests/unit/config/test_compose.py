@@ -188,3 +188,19 @@ def test_a_wrong_server_is_refused_by_field(word: str, said: str) -> None:
 )
 def test_a_server_that_nothing_would_use_is_refused(words: list[str], said: str) -> None:
     assert said in failure("model=tiny-qwen3", *words).what
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        (["observe=promtheus"], "no observe is called 'promtheus'", "did you mean observe=prometheus?"),
+        (["observe.port=9090"], "this run starts none: take observe=prometheus, or observe.port=0", None),
+        (["observe=prometheus", "observe.port=99999"], "observe.port: input should be less than or equal to 65535", None),
+        (["observe=prometheus", "observe.scrape_s=0"], "observe.scrape_s: input should be greater than or equal to 0.1", None),
+        (["observe=prometheus", "observe.prot=9090"], "observe.prot: there is no such field", "did you mean observe.port?"),
+    ],
+)
+def test_a_wrong_way_to_watch_is_refused(words: list[str], said: str, fix: str | None) -> None:
+    error = failure("model=tiny-qwen3", *words)
+    assert said in error.what
+    assert fix is None or error.fix == fix

@@ -12,6 +12,7 @@ from armature.graph.rules.kv_bridge import kv_bridge_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
+from armature.graph.rules.prometheus import prometheus_nodes
 from armature.graph.rules.workers import worker_nodes
 
 
@@ -25,6 +26,7 @@ def build(deployment: Deployment, source: ModelSource) -> Graph:
     bridge = kv_bridge_node(deployment, needs=served)
     behind = tuple(node.name for node in (bridge, pairs) if node) + (() if pairs else tuple(w.name for w in workers))
     frontend = frontend_node(deployment, needs=behind + served)
-    nodes = tuple(node for node in (task, *servers, bridge, *workers, pairs, frontend) if node)
+    observer = prometheus_nodes(deployment, [node for node in (*servers, bridge, *workers, frontend) if node])
+    nodes = tuple(node for node in (*observer, task, *servers, bridge, *workers, pairs, frontend) if node)
     name = f"{deployment.topology.name}-{deployment.model.served_name}"
     return Graph(name=name, nodes=nodes, servers=named_servers(deployment))

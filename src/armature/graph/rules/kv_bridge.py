@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from armature.config.schema import Deployment
-from armature.graph.node import LogProbe, Node, StopPolicy
+from armature.graph.node import LogProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, plane_env, restart_policy
 from armature.graph.rules.workers import endpoint_of
 
@@ -21,9 +21,10 @@ def kv_bridge_node(deployment: Deployment, needs: tuple[str, ...]) -> Node | Non
         name=NAME,
         kind="service",
         label="durable KV events",
-        argv=armature_argv("kv-bridge", *words),
+        argv=armature_argv("kv-bridge", *words, "--system-port", f"${{port:{NAME}.system}}"),
         env=plane_env(deployment),
         needs=needs,
+        ports=(PortRequest(name="system"),),
         ready=LogProbe(pattern="kv bridge ready"),
         stop=StopPolicy(drain_s=5.0),
         restart=restart_policy(deployment),

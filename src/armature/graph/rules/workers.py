@@ -57,6 +57,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--check-s",
         f"{settings.check_s:g}",
         *parsers,
+        *(("--publish-load",) if deployment.publishes_load else ()),
     )
     native = _native_args(deployment, group)
     publishes = deployment.publishes_kv_events(group)
@@ -146,6 +147,8 @@ def _native_args(deployment: Deployment, group: str) -> dict[str, EngineArg]:
     model = deployment.model
     if model.context_length is not None:
         args["context_length"] = model.context_length
+    if deployment.observe.name != "none":
+        args.setdefault("enable_metrics", True)
     if model.weights == "dummy":
         args["load_format"] = "dummy"
     return args

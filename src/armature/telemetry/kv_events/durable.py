@@ -119,13 +119,15 @@ async def forget(js: JetStreamContext, component: Component, rank: Rank) -> None
 
 
 class DurableSink:
-    """One rank's way into the stream. state: the rank's blocks now, which is what the changes lead to."""
+    """One rank's way into the stream. state: the rank's blocks now, which is what the changes lead to. failed: writes that were
+    not taken."""
 
     def __init__(
         self, js: JetStreamContext, component: Component, rank: Rank, block_size: int, state: Callable[[], Sequence[BlockStored]]
     ) -> None:
         self._js, self._component, self._rank, self._block_size, self._state = js, component, rank, block_size, state
         self._subject = component.subject(rank)
+        self.failed = 0
         self._number = 0
         self._since_state = 0
         self._behind = True  # the first message tells the state
@@ -161,6 +163,7 @@ class DurableSink:
                 self._number += 1
                 self._since_state = 0 if state else self._since_state + 1
         except (nats.errors.Error, OSError) as e:  # nats.js.errors are nats.errors as well
+            self.failed += 1
             if not self._behind:
                 logger.warning(
                     "KV events of rank %d cannot be written: %s; its whole state follows", self._rank.rank, str(e) or type(e).__name__

@@ -23,6 +23,7 @@ class LiveSink:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
+        self.failed = 0
 
     async def publish(self, changes: Sequence[Change]) -> None:
         """See `relay.Sink`."""

@@ -16,18 +16,24 @@ logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Where the changes of one rank go."""
+    """Where the changes of one rank go. failed: how often they could not be handed over."""
+
+    failed: int
 
     async def publish(self, changes: Sequence[Change]) -> None: ...
 
 
 @dataclass(slots=True)
 class RelayCounts:
-    """changes: what was handed on. resyncs: how often the whole state was asked for. unreadable: batches that were none."""
+    """changes: what was handed on. resyncs: how often the whole state was asked for; states: how often it came then.
+    unreadable: batches that were none. missing, stale: wrong blocks that comparisons found."""
 
     changes: int = 0
     resyncs: int = 0
+    states: int = 0
     unreadable: int = 0
+    missing: int = 0
+    stale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,13 @@ class Difference:
 
 
 class Relay:
-    """One rank's way to its sink."""
+    """One rank's way to its sink. awaits_state: something is lost, and the whole state has not come yet."""
 
     sink: Sink  # set before `run`: it may need the mirror
 
     def __init__(self, rank: int, source: Source) -> None:
         self.rank, self.source, self.counts, self.mirror = rank, source, RelayCounts(), Mirror()
+        self.awaits_state = False
         self._comparing: list[asyncio.Future[Difference]] = []
 
     async def run(self) -> None:
@@ -61,6 +68,7 @@ class Relay:
         """Clear the rank's blocks at the router, and have the engine tell all of them again."""
         await self._hand_on(self.mirror.clear())
         self.counts.resyncs += 1
+        self.awaits_state = True
         await self.source.ask_for_state()
 
     async def compare(self) -> Difference:
@@ -85,9 +93,16 @@ class Relay:
         changes = self.mirror.apply(events)
         await self._hand_on(changes)
         if events and isinstance(events[0], AllBlocksCleared):
-            self._compared(Difference(len(self.mirror), *_sizes(changes)))
+            self._whole(Difference(len(self.mirror), *_sizes(changes)))
 
-    def _compared(self, difference: Difference) -> None:
+    def _whole(self, difference: Difference) -> None:
+        """The whole state has come: it mends what was lost, and tells what was wrong although nothing seemed to be."""
+        if self.awaits_state:
+            self.awaits_state = False
+            self.counts.states += 1
+        elif self._comparing:
+            self.counts.missing += difference.missing
+            self.counts.stale += difference.stale
         for compared in self._comparing:
             if not compared.done():
                 compared.set_result(difference)

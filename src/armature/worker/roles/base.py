@@ -31,12 +31,15 @@ class WorkerSettings:
     """What every role is told.
 
     model_path: the model's folder. model_name: what clients ask for. engine_args: native SGLang flags, as words.
+    endpoint: namespace.component.endpoint under which the worker is found. publish_load: routers are told how full its ranks are.
     durable_events: where KV events are kept; None: they go to the router at once.
     """
 
     model_path: Path
     model_name: str
     engine_args: tuple[str, ...] = ()
+    endpoint: str = "dynamo.backend.generate"
+    publish_load: bool = False
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     durable_events: DurableEvents | None = None

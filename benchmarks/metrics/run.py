@@ -1,0 +1,87 @@
+"""What metrics cost a worker: SGLang's own counting for each chunk, a look at the ranks' load, a look at /metrics.
+
+Two engines in one process, in turns: `off` and `on` (`--enable-metrics`). Figures: tokens per second at concurrency 8, and
+CPU time of this process, in which the tokenizer manager runs, for each chunk; milliseconds of one `loads()`, as workers
+make it ten times a second, and of the text that one scrape asks for. Writes records/cpu.json.
+
+    python benchmarks/metrics/run.py [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from armature.config.compose import compose
+from armature.config.modelref import BuiltModel, locate
+from armature.engine import sglang_engine
+from armature.engine.types import GenerateRequest, Sampling
+from armature.models.make import make
+from armature.telemetry.exposition import text
+
+RECORD = Path(__file__).parent / "records" / "cpu.json"
+FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "error"]
+USERS, TOKENS = 8, 200
+
+
+async def ask(engine: sglang_engine.SGLangEngine, name: str) -> int:
+    """Chunks of one request."""
+    sampling = Sampling(max_new_tokens=TOKENS, temperature=0.0, ignore_eos=True)
+    return len([c async for c in engine.generate(GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], sampling))])
+
+
+async def once(engine: sglang_engine.SGLangEngine, name: str, samples: dict[str, list[float]]) -> None:
+    cpu, began = time.process_time(), time.perf_counter()
+    chunks = sum(await asyncio.gather(*(ask(engine, f"{name}-{user}") for user in range(USERS))))
+    samples["cpu_us_per_chunk"].append((time.process_time() - cpu) / chunks * 1e6)
+    samples["tok_s_c8"].append(USERS * TOKENS / (time.perf_counter() - began))
+    began = time.perf_counter()
+    await engine.loads()
+    samples["loads_ms"].append((time.perf_counter() - began) * 1e3)
+    began = time.perf_counter()
+    text((), engine.series(), {"model": "m"})
+    samples["scrape_ms"].append((time.perf_counter() - began) * 1e3)
+
+
+async def measure(rounds: int) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        source = locate(compose(["model=tiny-qwen3"]).deployment.model, Path(folder))
+        assert isinstance(source, BuiltModel)
+        model = Path(folder) / "model"
+        make(source.spec, model, say=lambda _line: None)
+        engines = {name: sglang_engine.start(model, FLAGS + flags) for name, flags in (("off", []), ("on", ["--enable-metrics"]))}
+        kinds = ("tok_s_c8", "cpu_us_per_chunk", "loads_ms", "scrape_ms")
+        samples: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in engines}
+        for name, engine in engines.items():
+            await ask(engine, f"warm-{name}")
+        for i in range(rounds):
+            for name, engine in engines.items():
+                await once(engine, f"{name}-{i}", samples[name])
+        for engine in engines.values():
+            engine.shutdown()
+        medians = {name: {kind: round(statistics.median(v), 3) for kind, v in found.items()} for name, found in samples.items()}
+        return {"median": medians, "samples": samples}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    result = uvloop.run(measure(rounds))
+    record = {"cores": os.cpu_count(), "python": platform.python_version(), "sglang": "0.5.21", "rounds": rounds, **result}
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(result["median"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`armature observe`: write what Prometheus reads. Plans run it as a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from armature.cli.options import Parser
+from armature.errors import UserError
+from armature.telemetry.scrape import Target, write
+
+DESCRIPTION = """\
+Write prometheus.yml, which names the targets, and alerts.yml, the alerting rules.
+"""
+
+
+def parser() -> Parser:
+    p = Parser(prog="armature observe", description=DESCRIPTION)
+    p.add_argument("--target", action="append", required=True, metavar="NODE=ROLE,HOST:PORT", help="a process with /metrics; once for each")
+    p.add_argument("--scrape-s", type=float, default=5.0, metavar="S", help="seconds between looks at each (default: %(default)g)")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that both files go into")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    a = parser().parse_args(argv)
+    write(a.out, [read_target(text) for text in a.target], a.scrape_s)
+    return 0
+
+
+def read_target(text: str) -> Target:
+    """NODE=ROLE,HOST:PORT. Raises a UserError."""
+    node, _, rest = text.partition("=")
+    role, _, address = rest.partition(",")
+    if not (node and role and address.rpartition(":")[2].isdigit()):
+        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=ROLE,HOST:PORT")
+    return Target(node, role, address)

@@ -1,0 +1,61 @@
+"""The run's own Prometheus: a task that writes its configuration, and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from armature.config.schema import Deployment
+from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy, TaskSpec
+from armature.graph.rules.common import LOOPBACK, armature_argv, restart_policy
+
+NAME = "prometheus"
+FOLDER = "${run}/prometheus"
+# The ports of nodes that have /metrics, by their names. The NATS server tells its figures in another form.
+PORTS = ("system", "http", "client")
+OTHERS = {"frontend": "frontend", "etcd": "etcd", "kv-bridge": "kv-bridge"}
+
+
+def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[Node, ...]:
+    """Both nodes, or none where the run does not watch itself. Nothing waits for the server: it is there while the others start."""
+    if deployment.observe.name != "prometheus":
+        return ()
+    words = [word for node in others for word in _target(node)]
+    config = Node(
+        name=f"{NAME}-config",
+        kind="task",
+        label="targets and alerts",
+        argv=armature_argv("observe", *words, "--scrape-s", f"{deployment.observe.scrape_s:g}", "--out", FOLDER),
+        task=TaskSpec(outputs=(f"{FOLDER}/prometheus.yml", f"{FOLDER}/alerts.yml")),
+    )
+    address = f"{LOOPBACK}:${{port:{NAME}.http}}"
+    server = Node(
+        name=NAME,
+        kind="service",
+        label="Prometheus",
+        argv=(
+            "${program:prometheus}",
+            "--config.file",
+            f"{FOLDER}/prometheus.yml",
+            "--storage.tsdb.path",
+            f"{FOLDER}/data",
+            "--web.listen-address",
+            address,
+            "--log.level",
+            "warn",
+        ),
+        needs=(config.name,),
+        ports=(PortRequest(name="http", fixed=deployment.observe.port or None),),
+        ready=HttpProbe(url=f"http://{address}/-/ready"),
+        stop=StopPolicy(drain_s=10.0),
+        restart=restart_policy(deployment),
+    )
+    return config, server
+
+
+def _target(node: Node) -> tuple[str, ...]:
+    """How the task is told of a node's /metrics, if it has any."""
+    port = next((p for p in node.ports if p.name in PORTS), None)
+    if port is None or node.name == "nats":
+        return ()
+    host = LOOPBACK if port.host in ("0.0.0.0", "::") else port.host
+    return ("--target", f"{node.name}={OTHERS.get(node.name, node.label)},{host}:${{port:{node.name}.{port.name}}}")

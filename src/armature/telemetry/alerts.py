@@ -1,0 +1,114 @@
+"""When somebody should look: Prometheus' alerting rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from armature.telemetry import catalogue as c
+
+SILENT_S = 30  # a rank that works or waits reports several times a second
+WORKERS = 'role=~"aggregated|prefill|decode"'
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Fires when `expr` has held for `held`. summary: one line, with the labels of what `expr` gives. todo: what to do."""
+
+    name: str
+    expr: str
+    held: str
+    severity: Literal["critical", "warning"]
+    summary: str
+    todo: str
+
+
+ALERTS = (
+    Alert(
+        name="ModelNotServed",
+        expr=f'{c.MODEL_READY} == 0 or up{{role="frontend"}} == 0',
+        held="1m",
+        severity="critical",
+        summary="{{ $labels.model }}{{ $labels.node }}: requests cannot be answered",
+        todo="see which workers are missing, and the last lines of their logs",
+    ),
+    Alert(
+        name="NoReadyWorker",
+        expr=f"max by (role) (up{{{WORKERS}}}) == 0",
+        held="30s",
+        severity="critical",
+        summary="no {{ $labels.role }} worker answers, so no request can be served whole",
+        todo="see the logs of these workers in the run directory",
+    ),
+    Alert(
+        name="WorkerDown",
+        expr=f"up{{{WORKERS}}} == 0",
+        held="1m",
+        severity="warning",
+        summary="{{ $labels.node }} does not answer",
+        todo="see its log; a worker that loads a large model is down for that long",
+    ),
+    Alert(
+        name="RankSilent",
+        expr=f"time() - {c.REPORTED} > {SILENT_S}",
+        held="15s",
+        severity="critical",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }} has reported nothing for {{ $value | humanizeDuration }}",
+        todo="a rank that hangs ends its worker within worker.check_s; one that compiles is silent for a while",
+    ),
+    Alert(
+        name="QueueGrows",
+        expr=f"min_over_time({c.WAITING}[2m]) > 0 and deriv({c.WAITING}[2m]) > 0",
+        held="2m",
+        severity="warning",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: requests wait, and they become more",
+        todo="add replicas, or set topology.router.busy_blocks so that clients hear of it",
+    ),
+    Alert(
+        name="CacheExhausted",
+        expr=f"{c.CACHE_USE} > 0.95",
+        held="1m",
+        severity="warning",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: running requests hold {{ $value | humanizePercentage }} of the KV cache",
+        todo="requests are put back and computed again: lower engine.args.max_running_requests, or add replicas",
+    ),
+    Alert(
+        name="KvEventGaps",
+        expr=f"increase({c.EVENT_LOST}[5m]) > 0 or increase({c.EVENT_GAPS}[5m]) > 10",
+        held="0s",
+        severity="warning",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: KV events go missing on their way",
+        todo="they are mended, which costs the router some hits meanwhile; look for a worker without CPU time",
+    ),
+    Alert(
+        name="KvEventsUnrepaired",
+        expr=f"{c.EVENT_AWAITED} == 1",
+        held="30s",
+        severity="critical",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: lost KV events are not mended",
+        todo="its engine does not tell its whole state; POST /engine/kv/check asks again",
+    ),
+    Alert(
+        name="KvIndexWrong",
+        expr=f"sum by (node, dp_rank) (increase({c.EVENT_WRONG}[10m])) > 0",
+        held="0s",
+        severity="warning",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: the router knew {{ $value | humanize }} blocks wrongly, with no gap",
+        todo="mended by the check that found it; report it, because this should not happen",
+    ),
+)
+
+
+def rules() -> dict[str, Any]:
+    """What a rules file holds."""
+    return {"groups": [{"name": "armature", "rules": [_rule(alert) for alert in ALERTS]}]}
+
+
+def _rule(alert: Alert) -> dict[str, Any]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.held,
+        "labels": {"severity": alert.severity},
+        "annotations": {"summary": alert.summary, "todo": alert.todo},
+    }
