@@ -32,3 +32,9 @@ def test_every_topology_can_be_run() -> None:
     targets = (ROOT / "deploy/BUILD.bazel").read_text()
     topologies = sorted(file.stem for file in (ROOT / "conf/topology").glob("*.yaml"))
     assert [t for t in topologies if f'"{t}"' not in targets] == []
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """Without packages, pytest imports a test module by its bare name: it would refuse the second one, in a run over all folders only."""
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({n for n in names if names.count(n) > 1}) == []

@@ -14,7 +14,8 @@ IDS = ("agg-tiny/20260101-000000-aaaa", "agg-tiny/20260102-000000-bbbb", "disagg
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # words may be paths
     for name in IDS:
         write_load(tmp_path / name, [request(0)])
     return tmp_path

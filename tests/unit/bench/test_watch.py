@@ -117,10 +117,12 @@ def test_a_watch_ends_with_the_run_and_its_exit_code(run: RunDir) -> None:
     now = time.time()
     write(run.root / "load", *(request(i, started=now, ended=now + 0.1) for i in range(3)))
     assert child.stdout
-    lines = [child.stdout.readline() for _ in range(3)]
+    text = ""
+    while "load measure" not in text and (line := child.stdout.readline()):
+        text += line
     run.record(None, "ended", "worker-0 died", exit_code=3)
     out, err = child.communicate(timeout=30)
-    text = "".join(lines) + out
+    text += out
     assert (child.returncode, err) == (3, "")
     assert "worker-0  ready (1.0 s)" in text
     assert "load measure: 3 done, 0 failed" in text
