@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any, Protocol
 
+import psutil
 from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -61,4 +62,7 @@ def _check_now(environment: Environment) -> None:
             raise SettingsError("--run-time", "is Locust's own, and would cut requests off; use --time-s")
     except SettingsError as e:
         sys.stderr.write(f"locust: error: {e}\n")
+        # Locust (2.47) has forked its --processes by now, and at its exit forgets those that still run: they would wait for a master.
+        for child in psutil.Process().children():
+            child.terminate()
         sys.exit(2)

@@ -97,6 +97,15 @@ def test_a_wrong_setting_ends_it_before_it_begins(server: ScriptedServer, tmp_pa
     assert not server.asked
 
 
+@pytest.mark.parametrize("words", [["--rate", "0"], ["--trace", "/nowhere.jsonl"]])
+def test_a_run_that_cannot_start_leaves_no_process(server: ScriptedServer, tmp_path: Path, words: list[str]) -> None:
+    process = load_run.start(server.url, tmp_path, "--processes", "2", *words)
+    load = load_run.finish(process, tmp_path, 30)
+    assert load.code == 2, load.output
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # it had a group of its own
+
+
 @pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
 def test_a_client_that_is_too_slow_says_so_itself(server: ScriptedServer, tmp_path: Path, processes: list[str]) -> None:
     words = ["--time-s", "1", "--concurrency", "2", "--lag-limit-ms", "0.0001", *processes]
