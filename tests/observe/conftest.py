@@ -32,4 +32,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Serv
     """A prefill worker and a decode worker that have answered some requests."""
     with serve(tmp_path_factory.mktemp("pair"), cache, "disagg", *OBSERVED) as deployed:
         random_requests(deployed, 10, seed=2)
+        # A decode engine writes its series every 40 steps, so it must have made as many.
+        deployed.client.completions.create(model=deployed.model, prompt=[7] * 20, max_tokens=100, extra_body={"ignore_eos": True})
         yield deployed
