@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# New requests that were routed before the frontend heard of the withdrawal still arrive within this time.
-ROUTING_LAG_S = 0.3
+# New requests that were routed before the frontend heard of the withdrawal still arrive within this time, on a busy host, too.
+ROUTING_LAG_S = 1.0
 # What the runtime gets to close its own tasks.
 CLOSE_S = 1.0
 

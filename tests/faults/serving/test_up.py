@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.models import tiny
 from support.serving import CLEAN, leftovers, processes_of, up
 
 pytestmark = pytest.mark.engine
@@ -76,10 +78,13 @@ def test_a_worker_killed_while_serving_ends_the_run_when_it_may_not_be_restarted
 
 
 def test_an_engine_that_cannot_start_is_told_with_its_last_lines(tmp_path: Path, cache: Path) -> None:
-    with up(tmp_path, cache, *WORDS, "engine.args.max_total_tokens=null", "engine.args.mem_fraction_static=0.0001") as running:
-        assert running.process.wait(180) == 1
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny("tiny-qwen3", cache), broken)
+    os.truncate(broken / "model.safetensors", 1000)
+    with up(tmp_path, cache, "agg", f"model.path={broken}", "frontend.port=0") as running:
+        assert running.process.wait(100) == 1
         assert "worker-0" in running.text()
-        assert "mem-fraction-static" in running.text()
+        assert "safetensors" in running.text().lower()
 
 
 def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path, cache: Path) -> None:
