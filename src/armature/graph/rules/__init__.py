@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment
-from armature.graph.node import Graph
+from armature.graph.node import Graph, Node
 from armature.graph.rules.common import named_servers
 from armature.graph.rules.etcd import etcd_node
 from armature.graph.rules.frontend import frontend_node
 from armature.graph.rules.kv_bridge import kv_bridge_node
+from armature.graph.rules.load import load_nodes, local_url, report_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
@@ -18,6 +19,21 @@ from armature.graph.rules.workers import worker_nodes
 
 def build(deployment: Deployment, source: ModelSource) -> Graph:
     """The graph of a deployment whose model's files come from `source`."""
+    serving = () if deployment.external else _serving(deployment, source)
+    measured = [node for node in serving if node.kind == "service" and node.name != "prometheus"]
+    url = deployment.url or local_url(deployment)
+    measuring = load_nodes(deployment, url, measured, needs=() if deployment.external else ("frontend",))
+    report = (report_node(tuple(node.name for node in measuring if node.kind == "task")),) if measuring else ()
+    return Graph(
+        name="-".join(filter(None, (deployment.topology.name, deployment.model.served_name))),
+        nodes=(*serving, *measuring, *report),
+        until=tuple(node.name for node in report if not deployment.load.keep),
+        servers=named_servers(deployment),
+    )
+
+
+def _serving(deployment: Deployment, source: ModelSource) -> tuple[Node, ...]:
+    """The nodes that serve, and those that watch the run as long as it serves."""
     task = model_task(deployment, source)
     servers = tuple(node for node in (nats_node(deployment), etcd_node(deployment)) if node)
     served = tuple(node.name for node in servers)
@@ -27,6 +43,4 @@ def build(deployment: Deployment, source: ModelSource) -> Graph:
     behind = tuple(node.name for node in (bridge, pairs) if node) + (() if pairs else tuple(w.name for w in workers))
     frontend = frontend_node(deployment, needs=behind + served)
     observer = prometheus_nodes(deployment, [node for node in (*servers, bridge, *workers, frontend) if node])
-    nodes = tuple(node for node in (*observer, task, *servers, bridge, *workers, pairs, frontend) if node)
-    name = f"{deployment.topology.name}-{deployment.model.served_name}"
-    return Graph(name=name, nodes=nodes, servers=named_servers(deployment))
+    return tuple(node for node in (*observer, task, *servers, bridge, *workers, pairs, frontend) if node)
