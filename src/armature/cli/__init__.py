@@ -13,6 +13,7 @@ from armature.output import discard
 COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
+    "bench": "measure every combination of values: a sweep",
     "watch": "follow a run live: its nodes, and the load on it",
     "compare": "runs side by side: differences, their confidence, what was set differently",
     "report": "runs as one HTML page",
