@@ -81,13 +81,21 @@ class Processes:
         for pid in pids - self._seen:
             try:
                 process = psutil.Process(pid)
-                folder, _, node = process.environ().get("TMPDIR", "").rpartition("/")
-                if folder == self._folder:
+                if node := node_of(process, self._folder):
                     process.cpu_percent()  # the first call only begins to count
                     self._known[pid] = (node, process)
             except psutil.Error:
                 continue
         self._seen = pids
+
+
+def node_of(process: psutil.Process, folder: str) -> str | None:
+    """The node that a process belongs to, by its TMPDIR, which is a folder below `folder`."""
+    try:
+        parent, _, node = process.environ().get("TMPDIR", "").rpartition("/")
+    except psutil.Error:
+        return None
+    return node if parent == folder else None
 
 
 class Gpus:

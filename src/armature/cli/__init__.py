@@ -23,6 +23,7 @@ COMMANDS = {
     "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
+    "profile": "look at nodes in detail while load runs (plans start it)",
     "sample": "write down nodes' figures while load runs (plans start it)",
     "observe": "write what Prometheus reads: targets and alerts (plans run it)",
     "kv-bridge": "publish durable KV events to the router (plans start it)",

@@ -126,12 +126,8 @@ class Load(Section):
     seed: int = Field(default=0, ge=0, description="Of prompts and arrival times.")
     ignore_eos: bool = Field(default=True, description="Answers have exactly the length that was asked for.")
     temperature: float = Field(default=0.0, ge=0)
-    id_range: tuple[int, int] = Field(
-        default=(100, 400), description="Token ids of prompts, first and last; every model has the default's."
-    )
-    server: Literal["plain", "dynamo"] = Field(
-        default="plain", description="dynamo: asks for token ids, which tell the tokens of each chunk."
-    )
+    id_range: tuple[int, int] = Field(default=(100, 400), description="Token ids of prompts, first and last; every model has these.")
+    server: Literal["plain", "dynamo"] = Field(default="plain", description="dynamo: asks for token ids, which count each chunk.")
     extra_body: dict[str, Any] = Field(default_factory=dict, description="More fields of each request.")
     timeout_s: float = Field(default=600.0, gt=0, description="Seconds that one request may take.")
     processes: int = Field(default=1, ge=1, description="Processes of the load generator.")
@@ -156,7 +152,7 @@ class Load(Section):
         for kind, name in (("closed", "concurrency"), ("open", "rate"), ("trace", "trace")):
             if levels[kind] is not None and kind != self.kind:
                 raise ValueError(
-                    f"{name}={levels[kind]} is for a shape {kind}, and this load's is {self.kind}: set shape={kind}, or {name}=null"
+                    f"{name}={levels[kind]} is for shape={kind}, and this load is {self.kind}: set shape={kind}, or {name}=null"
                 )
         if self.steps and (self.ramp or levels[self.kind] is not None):
             raise ValueError("steps take the place of a concurrency, a rate and a ramp: set those to null")

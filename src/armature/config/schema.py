@@ -353,9 +353,7 @@ class Deployment(Section):
         if self.external and not self.url:
             raise ValueError("topology=external measures a server of others: give its address, url=http://HOST:PORT")
         if self.url and not self.external:
-            raise ValueError(
-                f"url={self.url} is a server of others, and topology={self.topology.name} starts its own: take topology=external"
-            )
+            raise ValueError(f"url={self.url} is a server of others, and {self.topology.name} starts its own: take topology=external")
         if self.external and not self.load:
             raise ValueError("topology=external starts nothing, and load=none asks nothing: take a load, such as load=closed")
         if self.external and self.profile.name != "none":

