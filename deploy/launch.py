@@ -1,4 +1,4 @@
-"""`./bazelw run //deploy:TOPOLOGY -- OVERRIDE ...`: the same as `armature up TOPOLOGY OVERRIDE ...`, on what Bazel built."""
+"""`./bazelw run //deploy:TARGET -- WORD ...`: the same as `armature COMMAND WORD ...`, on what Bazel built."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import sys
 from armature.cli import main
 
 if __name__ == "__main__":  # processes that SGLang spawns import this file again
-    sys.exit(main(["up", *sys.argv[1:]]))
+    sys.exit(main(sys.argv[1:]))

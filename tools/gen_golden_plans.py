@@ -38,6 +38,8 @@ CASES = {
         *("observe=prometheus", "observe.port=9090"),
     ],
     "disagg-cpu-observed": ["topology=disagg", "model=tiny-qwen3", "observe=prometheus"],
+    "agg-cpu-load": ["topology=agg", "model=tiny-qwen3", "load=closed", "load.slo.ttft_ms=200"],
+    "external": ["topology=external", "url=http://10.0.0.5:8000", "load=poisson", "model.name=theirs"],
     "dp-cpu": ["topology=dp", "model=tiny-qwen3"],
     "dp_attention-cpu": ["topology=dp_attention", "model=tiny-qwen3"],
 }

@@ -115,7 +115,7 @@ OPTIONS = (
 def add(parser: argparse.ArgumentParser) -> None:
     """Add them to Locust's."""
     group = parser.add_argument_group("load", "what is asked of the server, and when (docs/how-to/load.md)")
-    group.add_argument(FILE, metavar="FILE", help="all settings as JSON; the options below change it")
+    group.add_argument(FILE, metavar="FILE", help="all settings as JSON, in a file or as they are; the options below change it")
     for o in OPTIONS:
         # All are texts here: the web page hands texts over too, and one place makes values of them.
         group.add_argument(o.flag, metavar=o.expected, help=o.help)
@@ -142,7 +142,8 @@ def resolve(parsed: object) -> Settings:
         flag = next((o.flag for o in options if e.field == o.field or e.field.startswith((o.field + ".", o.field + "["))), None)
         if flag:
             raise SettingsError(flag, e.what) from None
-        raise SettingsError(f"{file}: {e.field}" if file and e.field else e.field, e.what) from None
+        named = file and not file.lstrip().startswith("{")
+        raise SettingsError(f"{file}: {e.field}" if named and e.field else e.field, e.what) from None
 
 
 def _set(data: dict[str, Any], option: Option, value: object) -> None:

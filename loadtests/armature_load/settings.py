@@ -165,7 +165,12 @@ def from_data(data: object) -> Settings:
 
 
 def load_file(path: str) -> Any:
-    """The JSON of a settings file. Raises SettingsError."""
+    """The JSON of a settings file, or `path` itself where it is an object already. Raises SettingsError."""
+    if path.lstrip().startswith("{"):
+        try:
+            return json.loads(path)
+        except ValueError as e:
+            raise SettingsError("", f"the settings are not JSON: {e}") from None
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as e:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from scripted_server import ScriptedServer
 
 from support import load_run
+from support.scripted_server import ScriptedServer
 
 
 def test_it_ends_when_time_is_up(server: ScriptedServer, tmp_path: Path) -> None:

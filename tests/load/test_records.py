@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from jsonschema import validate
 from record_schemas import CLIENT, LOAD, REQUEST
-from scripted_server import MODEL, ScriptedServer
 
 from support import load_run
+from support.scripted_server import MODEL, ScriptedServer
 
 
 @pytest.mark.parametrize("user", ["chat", "completions", "embeddings", "images", "multimodal"])

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import ScriptedServer
 
 from support import load_run
+from support.scripted_server import ScriptedServer
 
 SLOW = '{"script": {"first_ms": 100, "gap_ms": 0}}'
 

@@ -16,7 +16,7 @@ from armature import env
 from armature.errors import UserError, nearest
 from armature.graph.plan import Plan
 
-_MARKS = ("plan.json", "load/load.json", "results/summary.json")  # any of these makes a folder a run
+_MARKS = ("plan.json", "load/load.json", "load/requests.0.jsonl", "results/summary.json")  # any of these makes a folder a run
 
 
 @dataclass(frozen=True)

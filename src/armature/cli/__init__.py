@@ -13,6 +13,7 @@ from armature.output import discard
 COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
+    "bench": "measure every combination of values: a sweep",
     "watch": "follow a run live: its nodes, and the load on it",
     "compare": "runs side by side: differences, their confidence, what was set differently",
     "report": "runs as one HTML page",
@@ -22,6 +23,8 @@ COMMANDS = {
     "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
+    "profile": "look at nodes in detail while load runs (plans start it)",
+    "sample": "write down nodes' figures while load runs (plans start it)",
     "observe": "write what Prometheus reads: targets and alerts (plans run it)",
     "kv-bridge": "publish durable KV events to the router (plans start it)",
 }

@@ -6,6 +6,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from armature import env
 from armature.cli.options import Parser
@@ -57,19 +59,20 @@ def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
     return 0
 
 
-def make_plan(words: Sequence[str]) -> tuple[Plan, Composed]:
-    """From the user's words to a plan on this machine. Starts and writes nothing."""
-    composed = compose(_topology_first(words))
+def make_plan(words: Sequence[str], run_dir: Path | None = None) -> tuple[Plan, Composed]:
+    """From the user's words to a plan on this machine. Starts and writes nothing. run_dir: None: a new one."""
+    composed = compose(topology_words(words))
     deployment = composed.deployment
     source = locate(deployment.model, env.caller_dir(), composed.sources.of(("model", "path")))
     graph = rules.build(deployment, source)
-    return place(graph, this_machine(graph.name, deployment.hardware.gpus)), composed
+    site = this_machine(graph.name, deployment.hardware.gpus)
+    return place(graph, replace(site, run_dir=run_dir) if run_dir else site), composed
 
 
-def _topology_first(words: Sequence[str]) -> list[str]:
-    """A bare word that names a topology stands for topology=WORD."""
+def topology_words(words: Sequence[str]) -> list[str]:
+    """A bare word that names a topology (or several, with commas) stands for topology=WORD."""
     known = groups(conf_dir()).get("topology", [])
-    return [f"topology={w}" if w in known else w for w in words]
+    return [f"topology={w}" if all(name in known for name in w.split(",")) else w for w in words]
 
 
 def _launch(plan: Plan, composed: Composed, logs: bool) -> int:

@@ -39,7 +39,12 @@ class BuiltModel:
     folder: str
 
 
-ModelSource = LocalFolder | HubModel | BuiltModel
+@dataclass(frozen=True)
+class Elsewhere:
+    """A server of others has it."""
+
+
+ModelSource = LocalFolder | HubModel | BuiltModel | Elsewhere
 
 
 def locate(model: Model, caller: Path, where: str | None = None) -> ModelSource:
@@ -48,6 +53,8 @@ def locate(model: Model, caller: Path, where: str | None = None) -> ModelSource:
     caller: the folder that relative paths are meant from. where: who set model.path, for the message.
     Raises UserError when the path is neither a model's folder nor a Hugging Face id.
     """
+    if model.weights == "external":
+        return Elsewhere()
     if model.weights != "checkpoint" and model.shape is not None:
         spec = model.shape.model_dump() | {"weights": "random" if model.weights == "seeded" else "none"}
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]

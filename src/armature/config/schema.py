@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from armature.config.servers import check_server_url
+from armature.config.load import Load
+from armature.config.section import Section
+from armature.config.servers import check_http_url, check_server_url
 
 ScalarArg = bool | int | float | str | None
 EngineArg = ScalarArg | list[Any] | dict[str, Any]
 KV_BLOCK = 16  # tokens in a block, where the router looks at blocks and nobody set engine.args.page_size
 RouterMode = Literal["round_robin", "random", "least_loaded", "kv"]
-
-
-class Section(BaseModel):
-    """A part of the deployment: immutable, and strict about the names of its fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class EngineSection(Section):
@@ -76,10 +72,10 @@ class Model(Section):
     name: str | None = Field(default=None, description="The name that clients ask for; null: the last part of `path`.")
     path: str | None = Field(default=None, description="A local folder or a Hugging Face id; null for models that are built from `shape`.")
     revision: str | None = Field(default=None, description="Branch, tag or commit of a Hugging Face id.")
-    weights: Literal["checkpoint", "seeded", "dummy"] = Field(
+    weights: Literal["checkpoint", "seeded", "dummy", "external"] = Field(
         default="checkpoint",
         description="checkpoint: those of `path`; seeded: random, built once from `shape` and kept; "
-        "dummy: random, made by the engine at start.",
+        "dummy: random, made by the engine at start; external: the server of others has them (set by topology=external).",
     )
     shape: Shape | None = Field(default=None, description="Dimensions, for `weights: seeded` and `dummy`.")
     context_length: int | None = Field(default=None, gt=0, description="Tokens of prompt and output together; null: as the model says.")
@@ -90,6 +86,8 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _weights_have_a_source(self) -> Model:
+        if self.weights == "external":
+            return self
         if self.weights == "checkpoint" and not self.path:
             raise ValueError("no model is named: give model=NAME, or model.path= a local folder or a Hugging Face id")
         if self.weights != "checkpoint" and self.shape is None:
@@ -159,10 +157,12 @@ class Topology(Section):
 
     name: str
     router: Router = Router()
-    roles: dict[str, RoleGroup] = Field(min_length=1, description="Node name -> workers of that kind.")
+    roles: dict[str, RoleGroup] = Field(description="Node name -> workers of that kind; none: served by others.")
 
     @model_validator(mode="after")
     def _groups_fit(self) -> Topology:
+        if not self.roles and self.name != "external":
+            raise ValueError("there are no roles: nothing would be served")
         names = list(self.roles)
         for name, group in self.roles.items():
             other = group.share_gpus_with
@@ -285,6 +285,17 @@ class Observe(Section):
         return self
 
 
+class Profile(Section):
+    """What is looked at in detail in the steady part of the load. A profile costs time: do not compare such runs with others."""
+
+    name: Literal["none", "torch", "pyspy", "nsys"] = Field(
+        default="none", description="torch: operators of each engine; pyspy: a flame graph of Python; nsys: NVIDIA's tracer around workers."
+    )
+    after_s: float = Field(default=2.0, ge=0, description="Seconds from the end of the warm-up.")
+    seconds: float = Field(default=5.0, gt=0, description="How long it looks.")
+    nodes: list[str] = Field(default_factory=list, description="Which nodes; none named: all workers.")
+
+
 class Frontend(Section):
     """The OpenAI-compatible HTTP server."""
 
@@ -318,7 +329,45 @@ class Deployment(Section):
     worker: Worker
     disaggregation: Disaggregation = Disaggregation()
     observe: Observe = Observe()
+    load: Load = Load()
+    profile: Profile = Profile()
     engine: EngineSection
+    url: str | None = Field(default=None, description="An OpenAI-compatible server of others to measure (topology=external).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_have_the_weights(cls, data: Any) -> Any:
+        """What is served elsewhere needs no path here."""
+        topology, model = data.get("topology"), data.get("model")
+        if isinstance(topology, Mapping) and not topology.get("roles") and isinstance(model, Mapping):
+            return {**data, "model": {**model, "weights": "external"}}
+        return data
+
+    @field_validator("url")
+    @classmethod
+    def _url_names_a_server(cls, value: str | None) -> str | None:
+        return value and check_http_url(value)
+
+    @model_validator(mode="after")
+    def _external_is_measured(self) -> Deployment:
+        if self.external and not self.url:
+            raise ValueError("topology=external measures a server of others: give its address, url=http://HOST:PORT")
+        if self.url and not self.external:
+            raise ValueError(f"url={self.url} is a server of others, and {self.topology.name} starts its own: take topology=external")
+        if self.external and not self.load:
+            raise ValueError("topology=external starts nothing, and load=none asks nothing: take a load, such as load=closed")
+        if self.external and self.profile.name != "none":
+            raise ValueError("topology=external: processes of others cannot be profiled; take profile=none")
+        if self.profile.name in ("torch", "pyspy") and not self.load:
+            raise ValueError(f"profile={self.profile.name} looks at the steady part of a load: take a load, such as load=closed")
+        if self.profile.name == "nsys" and self.hardware.device == "cpu":
+            raise ValueError("profile=nsys traces what GPUs do, and hardware=cpu has none: take profile=torch or profile=pyspy")
+        return self
+
+    @property
+    def external(self) -> bool:
+        """Whether what is measured is served by others."""
+        return not self.topology.roles
 
     @property
     def router(self) -> Router:
@@ -328,7 +377,7 @@ class Deployment(Section):
 
     @model_validator(mode="after")
     def _router_can_know_the_caches(self) -> Deployment:
-        if self.router.mode != "kv":
+        if self.external or self.router.mode != "kv":
             return self
         sizes = {name: self.engine_args(name).get("page_size", 1) for name in self.topology.roles}
         if len(set(sizes.values())) > 1:

@@ -28,3 +28,17 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{text!r} says more than scheme, host and port; expected one such as {example}")
     return text
+
+
+def check_http_url(text: str) -> str:
+    """`text` without its last slash, if it is http(s)://HOST[:PORT][/PATH]. Raises ValueError that says what would be right."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as e:
+        raise ValueError(f"{text!r} is not the address of a server ({e}); expected one such as http://127.0.0.1:8000") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address must not hold a password: plans and logs show it")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not the address of a server; expected one such as http://127.0.0.1:8000")
+    return text.rstrip("/").removesuffix("/v1")

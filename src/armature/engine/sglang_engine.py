@@ -180,6 +180,18 @@ class SGLangEngine:
             for load in await self._manager.get_loads()
         ]
 
+    async def start_profile(self, folder: Path, gpus: bool) -> None:
+        """See `engine.types.Engine.start_profile`."""
+        from sglang.srt.managers.io_struct import ProfileReq
+
+        # Without stacks and shapes: they make a trace several times as large, and the engine slower while it is taken.
+        activities = ["CPU", "GPU"] if gpus else ["CPU"]
+        await self._manager.start_profile(ProfileReq(output_dir=str(folder), activities=activities, with_stack=False, record_shapes=False))
+
+    async def stop_profile(self) -> None:
+        """See `engine.types.Engine.stop_profile`."""
+        await self._manager.stop_profile()
+
     def series(self) -> Iterable[Metric]:
         """See `engine.types.Engine.series`."""
         return series.gather(self._series_folder) if self._resolved["enable_metrics"] else ()

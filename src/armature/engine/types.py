@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -194,6 +195,17 @@ class Engine(Protocol):
 
     async def loads(self) -> list[RankLoad]:
         """What each data-parallel rank has to do. A rank whose report cannot be read is left out."""
+        ...
+
+    async def start_profile(self, folder: Path, gpus: bool) -> None:
+        """Begin to trace every rank with torch's profiler; the traces will go into `folder`. gpus: also what GPUs do.
+
+        Raises RuntimeError when it cannot.
+        """
+        ...
+
+    async def stop_profile(self) -> None:
+        """Return when the traces are written. Raises RuntimeError when there are none to write."""
         ...
 
     def series(self) -> Iterable[Metric]:

@@ -81,10 +81,15 @@ class PortRequest(Frozen):
 
 
 class NamedServer(Frozen):
-    """A server that the user runs and nodes need: it must answer before any node starts. field: where its address was given."""
+    """A server that the user runs and nodes need: it must answer before any node starts. field: where its address was given.
+
+    kind: plane: nats or etcd, as the address says; openai: an OpenAI-compatible server, which must list `model` (None: one only).
+    """
 
     field: str
     url: str
+    kind: Literal["plane", "openai"] = "plane"
+    model: str | None = None
 
 
 class StopPolicy(Frozen):
@@ -109,17 +114,22 @@ class TaskSpec(Frozen):
     outputs: the files or folders that the task leaves.
     params: everything that the result depends on, besides code.
     code: modules (dotted names) whose source the result depends on.
+    tells: what it prints is for the user, who sees it when it has ended.
+    bad: exit codes that say: the outputs are there, and what they tell is no good. What needs them goes on; the run ends with 1.
     """
 
     outputs: tuple[str, ...]
     params: Mapping[str, Any] = Field(default_factory=dict)
     code: tuple[str, ...] = ()
+    bad: tuple[int, ...] = ()
+    tells: bool = False
 
 
 class Node(Frozen):
     """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs).
 
     gpus: how many it gets for itself; gpus_of: the node whose GPUs it uses as well.
+    measures: it only looks at what the others do: the plan's hash says nothing of it.
     """
 
     name: str
@@ -135,6 +145,7 @@ class Node(Frozen):
     task: TaskSpec | None = None
     stop: StopPolicy = StopPolicy()
     restart: RestartPolicy = RestartPolicy()
+    measures: bool = False
 
     @model_validator(mode="after")
     def _kind_has_its_part(self) -> Node:
@@ -146,10 +157,14 @@ class Node(Frozen):
 
 
 class Graph(Frozen):
-    """Nodes and their needs. Refuses doubled names, unknown needs and cycles, with the names in the message."""
+    """Nodes and their needs. Refuses doubled names, unknown needs and cycles, with the names in the message.
+
+    until: tasks with whose end the run ends; none: services run until they are told to stop.
+    """
 
     name: str
     nodes: tuple[Node, ...]
+    until: tuple[str, ...] = ()
     servers: tuple[NamedServer, ...] = ()
 
     @model_validator(mode="after")

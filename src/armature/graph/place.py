@@ -68,6 +68,7 @@ def place(graph: Graph, site: Site) -> Plan:
         tmp_dir=site.tmp_dir,
         nodes=nodes,
         servers=graph.servers,
+        until=graph.until,
         url=probe.url if probe is not None and probe.kind == "model" else None,
         model=probe.model if probe is not None and probe.kind == "model" else None,
     )
@@ -164,6 +165,9 @@ def _give_ports(graph: Graph, source: PortSource) -> dict[tuple[str, str], PortB
 
 
 def _digest(graph: Graph, gpus: Mapping[str, tuple[int, ...]]) -> str:
-    """The plan's hash: of the symbolic graph, so that chosen ports and this machine's paths stay out of it."""
-    content = {"plan": PLAN_VERSION, "graph": graph.model_dump(mode="json"), "gpus": gpus}
+    """The plan's hash: of the symbolic graph, so that chosen ports and this machine's paths stay out of it, and without
+    what only measures."""
+    serving = graph.model_copy(update={"nodes": tuple(n for n in graph.nodes if not n.measures), "until": ()})
+    held = {node.name: gpus[node.name] for node in serving.nodes}
+    content = {"plan": PLAN_VERSION, "graph": serving.model_dump(mode="json"), "gpus": held}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

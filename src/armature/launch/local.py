@@ -30,10 +30,10 @@ class LocalLauncher:
         self._show_logs, self._records = logs, records
 
     async def run(self, plan: Plan) -> int:
-        """Start everything, serve until a signal (until the end, when the plan has only tasks), stop everything.
+        """Start everything, serve until a signal (until the plan's last tasks end, where it has any), stop everything.
 
-        Returns the exit code: 0 when all went well and the drain was clean, 1 when a node failed or had to be killed
-        after its time to drain, 128 + N when signal N came before all was ready, or forced the end.
+        Returns the exit code: 0 when all went well and the drain was clean, 1 when a node failed, had to be killed
+        after its time to drain, or found its result to be no good, 128 + N when signal N came before all was ready, or forced the end.
         Raises UserError before anything starts when it cannot work.
         """
         check(plan)
@@ -67,14 +67,18 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if served:
         starting.result()
         if all(n.kind == "task" for n in plan.nodes):
-            return 0, "all tasks ended"
-        emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
-        await any_of(failure, first)
+            return _verdict(supervisor, "all tasks ended")
+        if not plan.until:
+            emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
+            await any_of(failure, first)
     starting.cancel()
     await asyncio.wait({starting})
     failed = failure.result() if failure.done() else None
-    force = first if failed else interrupts.second  # what fails is stopping already: one signal is enough to force it
-    if not failed:
+    by_itself = not failed and not first.done()
+    force = first if failed or by_itself else interrupts.second  # what is stopping already is forced by one signal
+    if by_itself:
+        emit(None, "ending", f"{', '.join(plan.until)} ended: stopping")
+    elif not failed:
         emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
     draining = asyncio.create_task(supervisor.drain(plan.dependents(failed.node) if failed else ()))
     await any_of(draining, force)
@@ -89,8 +93,15 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if supervisor.unclean:
         return 1, f"did not drain in time and was killed: {', '.join(supervisor.unclean)}"
     if not served:
-        return 128 + first.result(), f"{signal_name(first.result())} before all was ready"
-    return 0, f"{signal_name(first.result())}"
+        return 128 + first.result(), f"{signal_name(first.result())} before all was {'done' if plan.until else 'ready'}"
+    return _verdict(supervisor, "all tasks ended" if by_itself else signal_name(first.result()))
+
+
+def _verdict(supervisor: Supervisor, why: str) -> tuple[int, str]:
+    """The exit code of a run in which nothing failed: whether what its tasks found is good."""
+    if supervisor.bad:
+        return 1, f"no good result: {', '.join(supervisor.bad)}"
+    return 0, why
 
 
 class Interrupts:

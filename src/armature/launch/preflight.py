@@ -14,7 +14,7 @@ from armature.errors import UserError
 from armature.graph.node import LogProbe, NamedServer
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.programs import how_to_install
-from armature.launch.servers import why_not
+from armature.launch.servers import no_model, why_not
 
 SUN_PATH = 107  # bytes that a socket's path has at most
 _ROOM = 33  # what programs add to TMPDIR, e.g. /pymp-xxxxxxxx/listener-xxxxxxxx
@@ -112,7 +112,10 @@ def _check_ports(node: PlannedNode, name: str, block: PortBlock) -> None:
 
 
 def _check_server(server: NamedServer) -> None:
-    if why := why_not(server.url):
+    why = no_model(server.url, server.model) if server.kind == "openai" else why_not(server.url)
+    if why and server.kind == "openai":
+        raise UserError(f"{server.field}={server.url}: the server cannot be measured: {why}", fix="start it, or mend url= or model.name=")
+    if why:
         raise UserError(
             f"{server.field}={server.url}: the server cannot be used: {why}",
             fix=f"start it, or mend its address; with {server.field}=null the run starts one of its own",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import urllib.error
+import urllib.request
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,6 +32,26 @@ def why_not(url: str, timeout_s: float = ANSWER_S) -> str | None:
         return f"no answer within {timeout_s:g} s"
     except OSError as e:
         return e.strerror or str(e)
+
+
+def no_model(url: str, model: str | None, timeout_s: float = ANSWER_S) -> str | None:
+    """Why an OpenAI-compatible server cannot be asked for `model` (None: for the only one that it has); None when it can."""
+    asking = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with asking.open(f"{url}/v1/models", timeout=timeout_s) as answer:
+            names = [str(m["id"]) for m in json.load(answer)["data"]]
+    except urllib.error.HTTPError as e:
+        return f"GET /v1/models answered {e.code}"
+    except (ValueError, KeyError, TypeError):
+        return "GET /v1/models answered something else than a list of models"
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
+    except (HTTPException, OSError) as e:
+        return str(getattr(e, "reason", e))
+    listed = ", ".join(names) or "no model"
+    if model is None:
+        return None if len(names) == 1 else f"it lists {listed}: say which by model.name="
+    return None if model in names else f"it lists {listed}, and not {model!r}"
 
 
 def _no_nats(at: SplitResult, timeout_s: float) -> str | None:

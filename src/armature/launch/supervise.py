@@ -49,6 +49,7 @@ class Supervisor:
     def __init__(self, plan: Plan, run: RunDir, emit: Emit, on_line: Callable[[str, str], object]) -> None:
         self.plan, self._run, self._emit, self._on_line = plan, run, emit, on_line
         self.failure: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
+        self.bad: list[str] = []  # tasks whose outputs are there and tell nothing good
         self.unclean: list[str] = []  # nodes that did not end in time and were killed
         self._processes: dict[str, NodeProcess] = {}
         self._logs: dict[str, NodeLog] = {}
@@ -126,13 +127,18 @@ class Supervisor:
             process, _ = self._spawn(node)
             ending = await asyncio.shield(process.ended)
             await asyncio.shield(process.gone)
-            if not ending.ok:
+            bad = ending.exit_code in spec.bad
+            if not ending.ok and not bad:
                 raise NodeFailed(f"failed: {ending}")
             if missing := [o for o in spec.outputs if not Path(o).exists()]:
-                raise NodeFailed(f"ended with exit code 0 and left no {', '.join(missing)}")
-            freshness.write_stamp(spec)
+                raise NodeFailed(f"{ending} and left no {', '.join(missing)}")
+            if bad:
+                self.bad.append(node.name)
+            else:
+                freshness.write_stamp(spec)
             self._reran.add(node.name)
-            self._emit(node.name, "exited", str(ending), exit_code=0)
+            said = {"last_lines": self._logs[node.name].tail()} if spec.tells else {}
+            self._emit(node.name, "exited", f"its result is no good: {ending}" if bad else str(ending), exit_code=ending.exit_code, **said)
         finally:
             if lock and process and not process.gone.done():
                 process.gone.add_done_callback(lambda _: lock.release())  # it still writes

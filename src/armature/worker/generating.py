@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, 
 
 LOAD_ROUTE = "load"
 KV_CHECK_ROUTE = "kv/check"
+PROFILE_START_ROUTE, PROFILE_STOP_ROUTE = "profile/start", "profile/stop"
 CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
 
 logger = logging.getLogger(__name__)
@@ -123,9 +125,19 @@ class Generating:
                     engine.abort(request_id)
 
     def routes(self) -> dict[str, ControlRoute]:
-        """The engine's load; and whether the router knows its cache, where KV events are on."""
+        """The engine's load; its profiler; and whether the router knows its cache, where KV events are on."""
         events = {KV_CHECK_ROUTE: self._kv_events.check} if self._kv_events else {}
-        return {LOAD_ROUTE: self._load, **events}
+        return {LOAD_ROUTE: self._load, PROFILE_START_ROUTE: self._start_profile, PROFILE_STOP_ROUTE: self._stop_profile, **events}
+
+    async def _start_profile(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{"folder", "gpus"} -> {}, or {"error"}. folder: where each rank's trace goes; gpus: whether to trace them, too."""
+        if not isinstance(folder := body.get("folder"), str):
+            return {"error": "folder: expected where traces go"}
+        return await _done(self.engine.start_profile(Path(folder), bool(body.get("gpus"))))
+
+    async def _stop_profile(self, body: dict[str, Any]) -> dict[str, Any]:
+        """{} -> {} when the traces are written, or {"error"}."""
+        return await _done(self.engine.stop_profile())
 
     async def _load(self, body: dict[str, Any]) -> dict[str, Any]:
         """{} -> {"ranks": [{"rank", "running", "waiting", "used_tokens", "total_tokens"}]}."""
@@ -161,3 +173,12 @@ class Generating:
         if not got:
             raise RuntimeError("the engine gave no token")
         return got
+
+
+async def _done(work: Awaitable[None]) -> dict[str, Any]:
+    """{} when `work` succeeds, else why not."""
+    try:
+        await work
+    except RuntimeError as e:
+        return {"error": str(e)}
+    return {}

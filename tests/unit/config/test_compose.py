@@ -28,10 +28,20 @@ def test_every_model_composes_with_every_hardware(model: str, hardware: str) -> 
     assert (deployment.model.name, deployment.hardware.name) == (model, hardware)
 
 
-@pytest.mark.parametrize("group", ["topology", "runtime", "launcher", "experiment"])
+# What some choices cannot do without.
+NEEDED = {
+    "topology=external": ["url=http://127.0.0.1:1", "load=closed"],
+    "load=trace": [f"load.trace={__file__}"],
+    "profile=torch": ["load=closed"],
+    "profile=pyspy": ["load=closed"],
+    "profile=nsys": ["hardware=cuda"],
+}
+
+
+@pytest.mark.parametrize("group", ["topology", "runtime", "launcher", "experiment", "load", "profile"])
 def test_every_choice_of_every_group_composes(group: str) -> None:
     for name in groups(conf_dir())[group]:
-        compose(["model=tiny-qwen3", f"{group}={name}"])
+        compose(["model=tiny-qwen3", f"{group}={name}", *NEEDED.get(f"{group}={name}", [])])
 
 
 @pytest.mark.parametrize("topology", groups(conf_dir())["topology"])

@@ -45,7 +45,8 @@ class Repeats:
         first = self.runs[0]
         s = first.summary
         around = {"load": lasting(s.settings), "hardware": s.hardware, "versions": s.versions}
-        return flatten(first.run.deployment) | flatten(around)
+        deployment = {k: v for k, v in first.run.deployment.items() if k != "load"}  # the settings say it as it was
+        return flatten(deployment) | flatten(around)
 
 
 def group(measured: Iterable[Measured]) -> list[Repeats]:

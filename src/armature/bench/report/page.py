@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+import msgspec
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
@@ -18,6 +19,8 @@ from armature.bench.compare import render
 from armature.bench.compare.comparison import compare
 from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting, usable
 from armature.bench.metrics import FIGURES, METRICS, number
+from armature.bench.profiling.trace import FILE as TOP_FILE
+from armature.bench.profiling.trace import Top
 from armature.bench.read import read_load
 from armature.bench.records import Request, Sample
 from armature.bench.report import figures as plots
@@ -146,6 +149,7 @@ def _run(m: Measured, letter: str, requests: Sequence[Request], figures: Figures
         "graph_svg": svg,
         "graph_text": text,
         "traces": traces(m.run, out),
+        "tops": tops(m.run),
     }
 
 
@@ -209,6 +213,12 @@ def graph(run: Run) -> tuple[str | None, str | None]:
     except UserError:
         return None, draw(run.plan, "mermaid")
     return svg[svg.index("<svg") :], None
+
+
+def tops(run: Run) -> list[tuple[str, Top]]:
+    """The top operators of each rank that was traced: its node, and what its trace says in short."""
+    files = sorted((run.results / "profile").glob(f"*/{TOP_FILE}"))
+    return [(file.parent.name, top) for file in files for top in msgspec.json.decode(file.read_bytes(), type=list[Top])]
 
 
 def traces(run: Run, out: Path) -> list[tuple[str, str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from armature import env
-from armature.config.modelref import BuiltModel, HubModel, LocalFolder, ModelSource
+from armature.config.modelref import BuiltModel, Elsewhere, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
-from armature.graph.node import NamedServer, RestartPolicy
+from armature.graph.node import NamedServer, Node, RestartPolicy
 
 LOOPBACK = "127.0.0.1"
+# The ports of nodes that have /metrics, by their names. The NATS server tells its figures in another form.
+METRICS_PORTS = ("system", "http", "client")
 # How long etcd may be away before its clients' registrations lapse, by which their processes end. The other side of it: a
 # process that was killed stays listed as long, and requests that are sent there first move on.
 ETCD_LEASE_S = 60
@@ -48,15 +50,29 @@ def plane_env(deployment: Deployment) -> dict[str, str]:
     return planes
 
 
+def metrics_address(node: Node) -> str | None:
+    """HOST:PORT of a node's /metrics, if it has any."""
+    port = next((p for p in node.ports if p.name in METRICS_PORTS), None)
+    if port is None or node.name == "nats":
+        return None
+    host = LOOPBACK if port.host in ("0.0.0.0", "::") else port.host
+    return f"{host}:${{port:{node.name}.{port.name}}}"
+
+
 def named_servers(deployment: Deployment) -> tuple[NamedServer, ...]:
     """The servers that the user runs, and that this deployment uses."""
     urls = {"runtime.nats_url": deployment.runtime.nats_url, "runtime.etcd_url": deployment.runtime.etcd_url}
-    return tuple(NamedServer(field=field, url=url) for field, url in urls.items() if url)
+    named = [NamedServer(field=field, url=url) for field, url in urls.items() if url]
+    if deployment.url:
+        named.append(NamedServer(field="url", url=deployment.url, kind="openai", model=deployment.model.served_name or None))
+    return tuple(named)
 
 
 def model_folder(source: ModelSource) -> str:
     """The folder that engines load, as a symbolic path."""
     match source:
+        case Elsewhere():
+            raise ValueError("the model is served by others: its files are not here")
         case LocalFolder(path):
             return str(path)
         case HubModel(folder=folder) | BuiltModel(folder=folder):

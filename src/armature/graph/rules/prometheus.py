@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy, TaskSpec
-from armature.graph.rules.common import LOOPBACK, armature_argv, restart_policy
+from armature.graph.rules.common import LOOPBACK, armature_argv, metrics_address, restart_policy
 
 NAME = "prometheus"
 FOLDER = "${run}/prometheus"
-# The ports of nodes that have /metrics, by their names. The NATS server tells its figures in another form.
-PORTS = ("system", "http", "client")
 OTHERS = {"frontend": "frontend", "etcd": "etcd", "kv-bridge": "kv-bridge"}
 
 
@@ -54,8 +52,5 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
 
 def _target(node: Node) -> tuple[str, ...]:
     """How the task is told of a node's /metrics, if it has any."""
-    port = next((p for p in node.ports if p.name in PORTS), None)
-    if port is None or node.name == "nats":
-        return ()
-    host = LOOPBACK if port.host in ("0.0.0.0", "::") else port.host
-    return ("--target", f"{node.name}={OTHERS.get(node.name, node.label)},{host}:${{port:{node.name}.{port.name}}}")
+    address = metrics_address(node)
+    return ("--target", f"{node.name}={OTHERS.get(node.name, node.label)},{address}") if address else ()

@@ -1,0 +1,110 @@
+"""Taking profiles of a run's nodes in the steady part of its load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from armature.bench.live import LoadWatch
+from armature.bench.profiling import trace
+from armature.bench.sampler import node_of
+from armature.errors import UserError
+
+ANSWER_S = 300.0  # a trace is written before the answer comes
+_LOOK_S = 0.1
+
+
+def wait_until_steady(load: Path, after_s: float) -> None:
+    """Until the load has measured for `after_s` seconds. Raises UserError when it ends before."""
+    watch, since = LoadWatch(load), None
+    while since is None or time.monotonic() - since < after_s:
+        now = watch.look(time.time())
+        if now.phase is not None and now.phase.startswith("ended"):
+            raise UserError(
+                f"the load ended before it had gone on for {after_s:g} s",
+                fix="make it longer: load.count=, load.time_s=",
+            )
+        if since is None and now.phase == "measure":
+            since = time.monotonic()
+        time.sleep(_LOOK_S)
+
+
+def torch(targets: Mapping[str, str], seconds: float, out: Path, gpus: bool) -> list[Path]:
+    """Traces of the engines behind `targets` (node -> HOST:PORT), all at the same time, each with its top.json."""
+
+    def start(node: str) -> None:
+        _post(targets[node], "start", {"folder": str(out / node), "gpus": gpus})
+
+    def stop(node: str) -> list[Path]:
+        _post(targets[node], "stop", {})
+        traces = sorted((out / node).glob("*.trace.json*"))
+        if not traces:
+            raise UserError(f"{node} left no trace in {out / node}")
+        tops = [trace.summarise(file) for file in traces]
+        (out / node / trace.FILE).write_bytes(msgspec.json.format(msgspec.json.encode(tops)) + b"\n")
+        return traces
+
+    for node in targets:
+        (out / node).mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max(1, len(targets))) as pool:
+        list(pool.map(start, targets))
+        time.sleep(seconds)
+        return [file for files in pool.map(stop, targets) for file in files]
+
+
+def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, program: str) -> list[Path]:
+    """Flame graphs of every Python process of `nodes`, at the same time. processes: the folder of the nodes' TMPDIRs."""
+    running: list[tuple[Path, subprocess.Popen[str]]] = []
+    for node in nodes:
+        if not (roots := _roots(node, processes)):
+            raise UserError(f"no process of node {node} is found", expected=f"one whose TMPDIR is {processes / node}")
+        (out / node).mkdir(parents=True, exist_ok=True)
+        for process in roots:
+            file = out / node / f"{process.pid}.svg"
+            words = [program, "record", "--pid", str(process.pid), "--subprocesses", "--duration", f"{max(1, round(seconds))}"]
+            words += ["--format", "flamegraph", "--nonblocking", "--output", str(file)]
+            running.append((file, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
+    files = []
+    for file, recording in running:
+        said, _ = recording.communicate()
+        if recording.returncode or not file.exists():
+            raise UserError(f"py-spy made no {file.name}: {said.strip()[-400:]}", fix="it needs the right to read other processes (ptrace)")
+        files.append(file)
+    return files
+
+
+def _roots(node: str, processes: Path) -> list[psutil.Process]:
+    """The node's Python processes that no other process of it started."""
+    found = {p.pid: p for p in psutil.process_iter() if node_of(p, str(processes)) == node and _is_python(p)}
+    return [p for p in found.values() if p.ppid() not in found]
+
+
+def _is_python(process: psutil.Process) -> bool:
+    try:
+        words = process.cmdline()
+        return "python" in Path(process.exe()).name and "-m" in words and "armature" in words
+    except psutil.Error:
+        return False
+
+
+def _post(address: str, action: str, body: Mapping[str, object]) -> None:
+    request = urllib.request.Request(
+        f"http://{address}/engine/profile/{action}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=ANSWER_S) as answer:
+            said = json.load(answer)
+    except (urllib.error.URLError, ValueError, TimeoutError) as e:
+        raise UserError(f"the profiler at {address} did not {action}: {e}") from None
+    if error := said.get("error"):
+        raise UserError(f"the profiler at {address} did not {action}: {error}")

@@ -1,0 +1,146 @@
+"""Samples of what the nodes of a run show of themselves, written to load/samples.jsonl while it goes on."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from armature.bench.records import Sample
+
+ANSWER_S = 2.0
+LOOK_FOR_PROCESSES_S = 10.0  # between looks at the process table, which cost more than those at known processes
+_LEFT_OUT = ("_bucket", "_created")  # of histograms; when a counter began
+_OWN_PREFIXES = ("python_", "process_")  # of the interpreter: the processes are looked at from outside, and all of them
+
+Source = Callable[[], Iterable[Sample]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A node with /metrics at HOST:PORT."""
+
+    node: str
+    address: str
+
+    def samples(self) -> list[Sample]:
+        """Its figures now; none while it does not answer."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://{self.address}/metrics", timeout=ANSWER_S) as answer:
+                text = answer.read().decode()
+            return list(read_metrics(self.node, time.time(), text))
+        except (OSError, ValueError):
+            return []
+
+
+def read_metrics(node: str, now: float, text: str) -> Iterator[Sample]:
+    """Prometheus' text as samples, without histograms' buckets. Raises ValueError."""
+    for family in text_string_to_metric_families(text):
+        for s in family.samples:
+            if not s.name.endswith(_LEFT_OUT) and not s.name.startswith(_OWN_PREFIXES) and s.value == s.value:
+                yield Sample(now, node, s.name, s.value, s.labels)
+
+
+class Processes:
+    """CPU and memory of each node's processes, which are those whose TMPDIR is the node's folder below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._known: dict[int, tuple[str, psutil.Process]] = {}
+        self._seen: set[int] = set()
+        self._looked = float("-inf")
+
+    def samples(self) -> list[Sample]:
+        """Of each node: host_cpu_cores (1 is a core that never rests, since the last look) and host_rss_bytes."""
+        if time.monotonic() - self._looked > LOOK_FOR_PROCESSES_S:
+            self._look()
+        cpu: dict[str, float] = {}
+        rss: dict[str, float] = {}
+        for pid, (node, process) in list(self._known.items()):
+            try:
+                with process.oneshot():
+                    cpu[node] = cpu.get(node, 0.0) + process.cpu_percent() / 100
+                    rss[node] = rss.get(node, 0.0) + process.memory_info().rss
+            except psutil.Error:
+                del self._known[pid]
+        now = time.time()
+        return [Sample(now, n, "host_cpu_cores", v) for n, v in cpu.items()] + [Sample(now, n, "host_rss_bytes", v) for n, v in rss.items()]
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        pids = set(psutil.pids())
+        for pid in pids - self._seen:
+            try:
+                process = psutil.Process(pid)
+                if node := node_of(process, self._folder):
+                    process.cpu_percent()  # the first call only begins to count
+                    self._known[pid] = (node, process)
+            except psutil.Error:
+                continue
+        self._seen = pids
+
+
+def node_of(process: psutil.Process, folder: str) -> str | None:
+    """The node that a process belongs to, by its TMPDIR, which is a folder below `folder`."""
+    try:
+        parent, _, node = process.environ().get("TMPDIR", "").rpartition("/")
+    except psutil.Error:
+        return None
+    return node if parent == folder else None
+
+
+class Gpus:
+    """What NVML tells of each GPU."""
+
+    def __init__(self) -> None:
+        """Raises RuntimeError, with the reason, where NVML cannot be asked."""
+        try:
+            import pynvml
+        except ModuleNotFoundError:
+            raise RuntimeError("nvidia-ml-py is not installed (pip install 'armature[bench]')") from None
+        self._nvml = pynvml
+        try:
+            pynvml.nvmlInit()
+            self._handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        except pynvml.NVMLError as e:
+            raise RuntimeError(str(e)) from None
+
+    def samples(self) -> list[Sample]:
+        """Of node `host`, by GPU: share of time in use, bytes in use, watts."""
+        now, nvml, found = time.time(), self._nvml, []
+        for i, handle in enumerate(self._handles):
+            for name, read in (
+                ("gpu_utilization", lambda h: nvml.nvmlDeviceGetUtilizationRates(h).gpu / 100),
+                ("gpu_memory_used_bytes", lambda h: float(nvml.nvmlDeviceGetMemoryInfo(h).used)),
+                ("gpu_power_watts", lambda h: nvml.nvmlDeviceGetPowerUsage(h) / 1000),
+            ):
+                try:
+                    found.append(Sample(now, "host", name, read(handle), {"gpu": str(i)}))
+                except nvml.NVMLError:
+                    continue  # not every GPU tells everything
+        return found
+
+
+def sample(sources: Sequence[Source], out: BinaryIO, every_s: float, ended: Callable[[float], bool]) -> None:
+    """Ask all sources every `every_s` seconds and append what they say, until `ended(seconds to wait)` says so.
+
+    A look that takes longer than `every_s` lets the next ones fall out: it never hurries after them.
+    """
+    with ThreadPoolExecutor(max(1, len(sources))) as pool:
+        due = time.monotonic()
+        while True:
+            found = [s for samples in pool.map(lambda source: source(), sources) for s in samples]
+            out.write(b"".join(msgspec.json.encode(s) + b"\n" for s in found))
+            out.flush()
+            due = max(due + every_s, time.monotonic())
+            if ended(due - time.monotonic()):
+                return

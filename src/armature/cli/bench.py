@@ -1,0 +1,156 @@
+"""`armature bench [TOPOLOGY] KEY=A,B ...`: a run for each combination of values, and what came out side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from armature import env
+from armature.cli.options import Parser
+from armature.cli.up import make_plan, records, topology_words
+from armature.config.sweep import Point, expand
+from armature.errors import UserError
+from armature.graph.programs import find
+from armature.launch.sweep import Journal, Outcome, PointRun, run_all
+
+DESCRIPTION = """\
+Measure every combination of the values that are given: KEY=A,B, KEY=range(1,9) or KEY=choice(A,B), for any field and group.
+
+Each is a run of its own under runs/SWEEP/; one whose plan, load, versions and code are unchanged and that has ended well is skipped.
+A run that fails loses no other. The same command goes on after an interruption.
+"""
+EXAMPLES = """\
+examples:
+  armature bench agg,disagg +model=tiny-qwen3 load.concurrency=1,4,16
+  armature bench +model=tiny-qwen3 load=poisson load.rate=range(2,10,2) --repeats 3
+  armature bench external url=http://127.0.0.1:8000 load.concurrency=1,8
+"""
+# What a sweep does without being told: puts load on, and takes any port, as it never shares one with what serves beside it.
+DEFAULTS = ("load=closed", "frontend.port=0")
+
+
+def parser() -> Parser:
+    p = Parser(prog="armature bench", description=DESCRIPTION, epilog=EXAMPLES)
+    p.add_argument("words", nargs="*", metavar="TOPOLOGY | KEY=VALUES", help="topologies, and overrides with one value or several")
+    p.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each combination, each with a seed of its own (default: 1)")
+    p.add_argument("--name", metavar="NAME", help="the sweep's folder under runs/ (default: made from the words)")
+    p.add_argument("--force", action="store_true", help="run also what is done already")
+    p.add_argument("--dry-run", action="store_true", help="say what would run and what not, and start nothing")
+    p.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
+    return p
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A run that the sweep asks for. words: its overrides."""
+
+    run: PointRun
+    words: tuple[str, ...]
+
+
+def main(argv: list[str]) -> int:
+    p = parser()
+    options, unknown = p.parse_known_intermixed_args(argv)
+    p.refuse_options(unknown)
+    if options.repeats < 1:
+        raise UserError(f"--repeats {options.repeats}: expected at least 1")
+    words = with_defaults(topology_words(options.words))
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
+    sweep = env.runs_dir() / (options.name or f"sweep-{digest}")
+    planned = _planned(expand(words), sweep, options.repeats)
+    if options.dry_run:
+        for number, each in enumerate(planned, 1):
+            verdict = each.run.verdict()
+            print(f"[{number}/{len(planned)}] {each.run.name}: {'runs' if verdict.run else 'skips'}: {verdict.reason}")
+        return 0
+    print(f"sweep {sweep}: {len(planned)} run{'s' * (len(planned) > 1)}", flush=True)
+    by_run = {each.run.name: each for each in planned}
+    with Journal(sweep) as journal:
+        outcomes = run_all(
+            [each.run for each in planned],
+            journal,
+            lambda run: _launch(by_run[run.name], logs=options.logs),
+            say=lambda text: print(text, flush=True),
+            force=options.force,
+        )
+        _show(outcomes, sweep)
+    return 1 if any(o.state in ("failed", "not run") for o in outcomes) else 0
+
+
+def with_defaults(words: Sequence[str]) -> list[str]:
+    """`words`, and the defaults of a sweep for what they leave open."""
+    keys = {word.lstrip("+").partition("=")[0] for word in words}
+    return [*words, *(d for d in DEFAULTS if d.partition("=")[0] not in keys)]
+
+
+def _planned(points: Sequence[Point], sweep: Path, repeats: int) -> list[_Planned]:
+    """The runs, all composed: what is wrong with any of them shows before the first starts."""
+    from armature.launch.facts import versions
+
+    around = {"versions": versions(), "load_generator": _load_generator()}
+    found: list[_Planned] = []
+    for point in points:
+        plan, composed = make_plan(point.words)
+        deployment = composed.deployment
+        if not deployment.load or deployment.load.keep:
+            raise UserError(f"{point.name}: load={deployment.load.name}, keep={deployment.load.keep}: this run would never end")
+        for seed in range(deployment.load.seed, deployment.load.seed + repeats):
+            load = deployment.load.model_dump(mode="json") | {"seed": seed}
+            made_by = {"plan": plan.hash, "load": load, "profile": deployment.profile.model_dump(), **around}
+            run = PointRun(f"{point.name}/seed-{seed}", sweep / point.name / f"seed-{seed}", made_by)
+            found.append(_Planned(run, (*point.words, *([] if seed == deployment.load.seed else [f"load.seed={seed}"]))))
+    names = [each.run.name for each in found]
+    if doubled := sorted({n for n in names if names.count(n) > 1}):
+        raise UserError(f"two runs of the sweep would be called {doubled[0]}", fix="vary load.seed either by itself or by --repeats")
+    return found
+
+
+def _load_generator() -> str:
+    """A digest of the load generator's code."""
+    digest = hashlib.sha256()
+    folder = Path(find("locustfile")).parent
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _launch(planned: _Planned, logs: bool) -> int:
+    """Plan again (other ports may be free by now) and run."""
+    from armature.launch.local import LocalLauncher
+
+    plan, composed = make_plan(planned.words, planned.run.folder)
+    kept: dict[str, str] = records(plan, composed) | {"words.json": json.dumps(list(planned.words))}
+    return asyncio.run(LocalLauncher(logs=logs, records=kept).run(plan))
+
+
+def _show(outcomes: Sequence[Outcome], sweep: Path) -> None:
+    """What became of each run, the comparison of those that may be used, and the report."""
+    from armature.bench.compare.comparison import compare
+    from armature.bench.compare.groups import Measured
+    from armature.bench.compare.render import FORMATS
+    from armature.bench.report.page import page
+    from armature.bench.runs import Run
+    from armature.bench.summarize import load_summary
+
+    width = max(len(o.run.name) for o in outcomes)
+    print()
+    for o in outcomes:
+        print(f"  {o.run.name:{width}}  {o.state:8}" + (f"  {o.seconds:.0f} s" if o.seconds else "") + (f"  {o.text}" if o.text else ""))
+    measured: list[Any] = []
+    for o in outcomes:
+        run = Run(o.run.folder)
+        if (run.results / "summary.json").exists():
+            measured.append(Measured(run, load_summary(run)))
+    if not measured:
+        return
+    print()
+    if any(not m.summary.failures for m in measured):
+        print(FORMATS["table"](compare(measured)), end="")
+    out = sweep / "report.html"
+    out.write_text(page(measured, out))
+    print(f"report {out}")

@@ -1,0 +1,59 @@
+"""`armature sample`: what nodes show of themselves, second by second. Plans run it while load runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from armature.cli.options import Parser
+from armature.errors import UserError
+
+DESCRIPTION = """\
+Append what nodes show at /metrics, what their processes use, and what GPUs do, to a file of samples (docs/reference/records.md),
+until SIGTERM or Ctrl-C.
+"""
+
+
+def parser() -> Parser:
+    p = Parser(prog="armature sample", description=DESCRIPTION)
+    p.add_argument("--target", action="append", default=[], metavar="NODE=HOST:PORT", help="a process with /metrics; once for each")
+    p.add_argument("--processes", type=Path, metavar="DIR", help="CPU and memory of processes whose TMPDIR is a folder (a node) below DIR")
+    p.add_argument("--gpus", action="store_true", help="GPUs, as NVML tells (nvidia-ml-py)")
+    p.add_argument("--every-s", type=float, default=1.0, metavar="S", help="seconds between looks (default: %(default)g)")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="where samples are appended")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    a = parser().parse_args(argv)
+    if not a.every_s > 0:
+        raise UserError(f"--every-s {a.every_s:g}: expected more than 0")
+
+    from armature.bench.sampler import Gpus, Processes, Source, Target, sample
+
+    sources: list[Source] = [Target(*read_target(text)).samples for text in a.target]
+    if a.processes:
+        sources.append(Processes(a.processes).samples)
+    if a.gpus:
+        try:
+            sources.append(Gpus().samples)
+        except RuntimeError as e:
+            print(f"no samples of GPUs: {e}", file=sys.stderr, flush=True)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    with a.out.open("ab") as out:
+        print(f"sampling {len(sources)} sources every {a.every_s:g} s into {a.out}", flush=True)
+        sample(sources, out, a.every_s, ended.wait)
+    return 0
+
+
+def read_target(text: str) -> tuple[str, str]:
+    """NODE=HOST:PORT. Raises UserError."""
+    node, _, address = text.partition("=")
+    if not node or not address.rpartition(":")[2].isdigit():
+        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=HOST:PORT")
+    return node, address

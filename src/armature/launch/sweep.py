@@ -1,0 +1,144 @@
+"""Running the points of a sweep one after the other: those that are done already are left alone, and one that fails loses no other.
+
+In the sweep's folder: sweep.jsonl, to which a line is appended as each attempt begins and ends, and POINT/seed-N/, the runs. What
+made a run's results is kept in its folder by `freshness`, when the run has ended well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from armature.errors import UserError
+from armature.graph.node import TaskSpec
+from armature.graph.plan import PlannedNode
+from armature.launch import freshness
+
+FILE = "sweep.jsonl"
+FORCED = 128  # exit codes from here on: a signal ended the run, and with it the sweep
+
+
+@dataclass(frozen=True)
+class PointRun:
+    """One run of the sweep. name: POINT/seed-N. made_by: what its results depend on, besides the code."""
+
+    name: str
+    folder: Path
+    made_by: dict[str, Any]
+
+    def verdict(self) -> freshness.Verdict:
+        """Whether it must run, and why."""
+        if not (self.folder / "plan.json").exists():
+            return freshness.Verdict(True, "not run yet")
+        return freshness.why(PlannedNode(name=self.name, kind="task", argv=(), task=self._spec))
+
+    def done(self) -> None:
+        """Its results are good."""
+        freshness.write_stamp(self._spec)
+
+    def clear(self) -> None:
+        """Take away what an earlier attempt left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _spec(self) -> TaskSpec:
+        outputs = tuple(str(self.folder / f) for f in ("plan.json", "results/summary.json", "report.html"))
+        return TaskSpec(outputs=outputs, params=self.made_by, code=("armature",))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run. state: done, skipped, failed, not run. text: why."""
+
+    run: PointRun
+    state: str
+    text: str
+    seconds: float = 0.0
+
+
+class Journal:
+    """sweep.jsonl: appended to, and locked while a sweep runs."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises UserError when another sweep has the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise UserError(f"another sweep runs in {folder}", fix="wait for it, or give this one another --name") from None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._fd)
+
+    def write(self, run: PointRun, event: str, **facts: Any) -> None:
+        line = json.dumps({"t": round(time.time(), 3), "run": run.name, "event": event, **facts})
+        os.write(self._fd, line.encode() + b"\n")
+
+
+def run_all(
+    runs: Sequence[PointRun], journal: Journal, launch: Callable[[PointRun], int], say: Callable[[str], object], force: bool = False
+) -> list[Outcome]:
+    """Run what must run. launch: runs one, and returns its exit code or raises UserError. force: run all.
+
+    Ends early when a signal ended a run.
+    """
+    outcomes: list[Outcome] = []
+    for number, run in enumerate(runs, 1):
+        at = f"[{number}/{len(runs)}] {run.name}"
+        verdict = run.verdict()
+        if not verdict.run and not force:
+            say(f"{at}: skipped: {verdict.reason}")
+            journal.write(run, "skipped", reason=verdict.reason)
+            outcomes.append(Outcome(run, "skipped", verdict.reason))
+            continue
+        say(f"{at}: runs: {'--force' if not verdict.run else verdict.reason}{_left(outcomes, len(runs) - number + 1)}")
+        run.clear()
+        journal.write(run, "started", reason=verdict.reason)
+        begun = time.monotonic()
+        code, text = _launched(run, launch)
+        seconds = time.monotonic() - begun
+        journal.write(run, "ended", exit_code=code, seconds=round(seconds, 1), text=text)
+        if code == 0:
+            run.done()
+        outcomes.append(Outcome(run, "failed" if code else "done", text, seconds))
+        if code >= FORCED:
+            outcomes += [Outcome(left, "not run", "a signal ended the sweep") for left in runs[number:]]
+            break
+    return outcomes
+
+
+def _launched(run: PointRun, launch: Callable[[PointRun], int]) -> tuple[int, str]:
+    try:
+        code = launch(run)
+    except UserError as e:
+        return e.exit_code, e.render()
+    return code, "" if code == 0 else f"exit code {code}: {_last_word(run.folder)}"
+
+
+def _last_word(folder: Path) -> str:
+    """Why a run ended, as its events say."""
+    try:
+        return str(json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["detail"])
+    except (OSError, ValueError, IndexError, KeyError):
+        return "it says nothing more"
+
+
+def _left(outcomes: Sequence[Outcome], left: int) -> str:
+    """What is still to do, and for how long, going by the runs so far."""
+    took = [o.seconds for o in outcomes if o.seconds]
+    runs = f"; {left} run{'s' * (left > 1)} left"
+    return runs + (f", about {statistics.mean(took) * left / 60:.1f} min" if took else "")

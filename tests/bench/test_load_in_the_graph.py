@@ -1,0 +1,63 @@
+"""`armature up ... load=closed`: serve, load, summarise, report, end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SMALL, Place
+
+from support.serving import CLEAN, Up, leftovers, up
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
+    """A run that has put its load on and ended by itself."""
+    words = ("agg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=4", "load.count=40")
+    with up(tmp_path_factory.mktemp("load"), cache, *words) as running:
+        running.process.wait(300)
+        yield running
+
+
+def results(running: Up) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((running.run_dir / "results/summary.json").read_text())
+    return summary
+
+
+def test_it_ends_well_by_itself_and_leaves_nothing(ended: Up) -> None:
+    assert ended.process.returncode == 0, ended.text()
+    assert leftovers(ended) == CLEAN
+
+
+def test_the_summary_counts_every_request_and_may_be_used(ended: Up) -> None:
+    summary = results(ended)
+    assert summary["failures"] == []
+    assert summary["overall"]["counts"] == {"sent": 40, "ok": 40, "failed": 0, "failed_by_kind": {}}
+    assert summary["overall"]["lengths"]["input"]["realised"]["mean"] == 128
+
+
+def test_the_user_sees_the_figures_and_where_the_report_is(ended: Up) -> None:
+    report = ended.run_dir / "report.html"
+    assert report.is_file() and f"wrote {report}" in ended.text()
+    assert "40 requests in" in ended.text()
+
+
+def test_samples_say_what_each_node_did(ended: Up) -> None:
+    series = {(s["node"], s["name"]) for s in results(ended)["server"]}
+    assert {("worker-0", "host_cpu_cores"), ("frontend", "host_rss_bytes"), ("sampler", "host_cpu_cores")} <= series
+    names = {name for node, name in series if node == "worker-0" and name.startswith("armature")}
+    assert {"armature_requests_running", "armature_requests_waiting", "armature_kv_cache_use_ratio"} <= names, sorted(
+        n for n in names if n.startswith("armature")
+    )
+
+
+def test_a_worker_that_cannot_start_fails_the_run(place: Place) -> None:
+    words = ("up", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "engine.args.max_total_tokens=-5", "worker.start_timeout_s=60")
+    code, output = place.run(words)
+    assert code == 1, output
+    assert not list(place.runs.glob("*/*/load/requests.*"))
