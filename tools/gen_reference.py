@@ -34,6 +34,9 @@ for one group; `armature flags` lists them. `null` takes a flag back.
 def render() -> str:
     parts = [HEAD, "## Groups\n\n| group | choices |\n|---|---|\n"]
     parts += [f"| `{group}` | {', '.join(f'`{n}`' for n in names)} |\n" for group, names in groups(conf_dir()).items()]
+    alone = {name: info for name, info in Deployment.model_fields.items() if _section(info.annotation) is None}
+    parts.append("\n## By themselves\n\n| field | type | default | meaning |\n|---|---|---|---|\n")
+    parts += [f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {info.description} |\n" for name, info in alone.items()]
     for name, info in Deployment.model_fields.items():
         section = _section(info.annotation)
         if section is not None:
@@ -63,7 +66,7 @@ def _section(annotation: object) -> type[BaseModel] | None:
 def _type(annotation: object) -> str:
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{a}`" for a in typing.get_args(annotation))
-    if isinstance(annotation, types.UnionType):
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:  # the latter: of a Literal
         return " or ".join(_type(a) for a in typing.get_args(annotation))
     if annotation is type(None):
         return "null"

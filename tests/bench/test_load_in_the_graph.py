@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, Place
+from conftest import SMALL
 
 from support.serving import CLEAN, Up, leftovers, up
 
@@ -54,10 +54,3 @@ def test_samples_say_what_each_node_did(ended: Up) -> None:
     assert {"armature_requests_running", "armature_requests_waiting", "armature_kv_cache_use_ratio"} <= names, sorted(
         n for n in names if n.startswith("armature")
     )
-
-
-def test_a_worker_that_cannot_start_fails_the_run(place: Place) -> None:
-    words = ("up", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "engine.args.max_total_tokens=-5", "worker.start_timeout_s=60")
-    code, output = place.run(words)
-    assert code == 1, output
-    assert not list(place.runs.glob("*/*/load/requests.*"))

@@ -55,6 +55,7 @@ class Supervisor:
         self._logs: dict[str, NodeLog] = {}
         self._ready = {n.name: asyncio.Event() for n in plan.nodes}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._released: set[str] = set()
         self._serving = False
         self._deaths: dict[str, list[float]] = {}
         self._revivals: dict[str, asyncio.Task[None]] = {}
@@ -92,6 +93,19 @@ class Supervisor:
             self._fail(node, str(e))
             await asyncio.Event().wait()  # nothing that needs it may start; the caller cancels
         self._ready[node.name].set()
+        if node.task:
+            self._release()
+
+    def _release(self) -> None:
+        """In a run that ends by itself: stop the services that nothing needs any more, while the last tasks still work."""
+        for node in reversed(self.plan.nodes) if self.plan.until else ():
+            users = [n for n in self.plan.nodes if node.name in n.needs]
+            if node.kind == "service" and users and node.name not in self._stops and all(self._is_over(n) for n in users):
+                self._released.add(node.name)
+                self._stop(node.name)
+
+    def _is_over(self, node: PlannedNode) -> bool:
+        return self._ready[node.name].is_set() if node.task else node.name in self._released
 
     async def _run_service(self, node: PlannedNode) -> None:
         assert node.ready is not None
@@ -131,7 +145,7 @@ class Supervisor:
             if not ending.ok and not bad:
                 raise NodeFailed(f"failed: {ending}")
             if missing := [o for o in spec.outputs if not Path(o).exists()]:
-                raise NodeFailed(f"{ending} and left no {', '.join(missing)}")
+                raise NodeFailed(f"ended with {ending} and left no {', '.join(missing)}")
             if bad:
                 self.bad.append(node.name)
             else:
@@ -220,7 +234,9 @@ class Supervisor:
         return self._stops[name]
 
     async def _stop_after_dependents(self, name: str) -> None:
-        await asyncio.gather(*(self._stop(d) for d in self.plan.dependents(name)))
+        dependents = self.plan.dependents(name)
+        # What needs a released service through a task goes on without it.
+        await asyncio.gather(*(self._stop(d) for d in dependents if name not in self._released or d in self._released))
         if revival := self._revivals.get(name):
             revival.cancel()
             await asyncio.wait({revival})

@@ -39,6 +39,8 @@ class PointRun:
         """Whether it must run, and why."""
         if not (self.folder / "plan.json").exists():
             return freshness.Verdict(True, "not run yet")
+        if not (self.folder / "report.html").exists():
+            return freshness.Verdict(True, "it did not end the last time")
         return freshness.why(PlannedNode(name=self.name, kind="task", argv=(), task=self._spec))
 
     def done(self) -> None:

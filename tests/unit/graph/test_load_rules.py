@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from armature import env
 from armature.config.compose import compose
 from armature.config.modelref import locate
-from armature.graph import rules
+from armature.errors import UserError
+from armature.graph import programs, rules
 from armature.graph.node import Graph
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
 from armature.graph.ports import CountingPorts
+from armature.launch.preflight import check
 
 SITE = Site(run_dir=Path("/runs/x/ID"), cache_dir=Path("/cache"), tmp_dir=Path("/tmp/x"), ports=CountingPorts(), gpus=8)
 
@@ -73,3 +77,18 @@ def test_a_server_of_others_is_only_measured() -> None:
     graph = rules.build(deployment, locate(deployment.model, Path("/")))
     assert [node.name for node in graph.nodes] == ["load", "summary", "report"]
     assert (graph.servers[0].kind, graph.servers[0].url, graph.servers[0].model) == ("openai", "http://10.0.0.5:80", None)
+
+
+def test_without_locust_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(env, "loadtests_python", nowhere)
+    plan = place(graph_of(["load=closed"]), replace(SITE, program=programs.find))
+    with pytest.raises(UserError) as caught:
+        check(plan.model_copy(update={"nodes": (plan["load"],)}))
+    assert "requirements/loadtests.lock" in caught.value.render()
+
+
+def test_the_locustfile_is_there() -> None:
+    assert Path(programs.find("locustfile")).is_file()

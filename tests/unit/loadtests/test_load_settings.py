@@ -95,6 +95,15 @@ def test_options_change_the_file(tmp_path: Path) -> None:
     assert (settings.classes[0].user, settings.classes[0].output) == ("chat", "7")
 
 
+def test_settings_may_stand_on_the_command_line() -> None:
+    settings = resolve("--load-settings", '{"seed": 3, "shape": {"concurrency": 4}}', "--output", "7")
+    assert (settings.seed, settings.shape.concurrency, settings.classes[0].output) == (3, 4, "7")
+    with pytest.raises(SettingsError, match="not JSON"):
+        resolve("--load-settings", '{"seed": 3')
+    with pytest.raises(SettingsError, match=r"^shape\.rate"):
+        resolve("--load-settings", '{"shape": {"rate": 4}}')
+
+
 def test_an_option_of_one_class_cannot_mean_several(tmp_path: Path) -> None:
     file = tmp_path / "load.json"
     file.write_text(json.dumps({"classes": [{"user": "chat"}, {"user": "images"}]}))
