@@ -12,14 +12,17 @@ from conftest import SMALL
 
 from support.serving import CLEAN, Up, leftovers, up
 
+COUNT = 150  # long enough to be looked at in its middle
+
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
     """A run that has put its load on and ended by itself."""
-    words = ("agg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=4", "load.count=40")
-    with up(tmp_path_factory.mktemp("load"), cache, *words) as running:
+    words = ("agg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=4", f"load.count={COUNT}")
+    profile = ("profile=torch", "profile.after_s=0", "profile.seconds=0.5")
+    with up(tmp_path_factory.mktemp("load"), cache, *words, *profile) as running:
         running.process.wait(300)
         yield running
 
@@ -37,14 +40,14 @@ def test_it_ends_well_by_itself_and_leaves_nothing(ended: Up) -> None:
 def test_the_summary_counts_every_request_and_may_be_used(ended: Up) -> None:
     summary = results(ended)
     assert summary["failures"] == []
-    assert summary["overall"]["counts"] == {"sent": 40, "ok": 40, "failed": 0, "failed_by_kind": {}}
+    assert summary["overall"]["counts"] == {"sent": COUNT, "ok": COUNT, "failed": 0, "failed_by_kind": {}}
     assert summary["overall"]["lengths"]["input"]["realised"]["mean"] == 128
 
 
 def test_the_user_sees_the_figures_and_where_the_report_is(ended: Up) -> None:
     report = ended.run_dir / "report.html"
     assert report.is_file() and f"wrote {report}" in ended.text()
-    assert "40 requests in" in ended.text()
+    assert f"{COUNT} requests in" in ended.text()
 
 
 def test_samples_say_what_each_node_did(ended: Up) -> None:
@@ -54,3 +57,12 @@ def test_samples_say_what_each_node_did(ended: Up) -> None:
     assert {"armature_requests_running", "armature_requests_waiting", "armature_kv_cache_use_ratio"} <= names, sorted(
         n for n in names if n.startswith("armature")
     )
+
+
+def test_the_profile_names_the_operators_of_the_model(ended: Up) -> None:
+    folder = ended.run_dir / "results/profile/worker-0"
+    (top,) = json.loads((folder / "top.json").read_text())
+    assert (folder / top["trace"]).is_file()
+    assert "aten::mm" in {o["name"] for o in top["operators"]} and top["gpu_idle_share"] is None
+    page = (ended.run_dir / "report.html").read_text()
+    assert "Operators of worker-0" in page and "aten::mm" in page
