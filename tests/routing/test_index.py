@@ -14,8 +14,8 @@ from support.caches import cached, engines, random_requests, router
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-# More say little more and take minutes: 5,000 were asked for, and answered with an equal index, when this was written.
-REQUESTS = int(os.environ.get("ARMATURE_TEST_REQUESTS", "1000"))
+# A run of 5,000 takes minutes: ARMATURE_TEST_REQUESTS=5000 pytest tests/routing
+REQUESTS = int(os.environ.get("ARMATURE_TEST_REQUESTS", "300"))
 SETTLE_S = 10.0
 
 
@@ -50,7 +50,7 @@ def test_the_index_after_many_requests(served: Any) -> None:
     settled(served)
 
 
-@pytest.mark.parametrize("lost", [1, 100])
+@pytest.mark.parametrize("lost", [100])
 def test_the_index_after_lost_events(served: Any, lost: int) -> None:
     served.lose(lost)
     random_requests(served, 3 * lost + 100, seed=10 + lost)
@@ -89,7 +89,7 @@ def test_the_index_after_a_restart_of_a_server(served: Any, node: str) -> None:
 
 
 def test_each_rank_has_an_index_of_its_own(ranks: Any) -> None:
-    random_requests(ranks, 300, seed=7)
+    random_requests(ranks, 150, seed=7)
     settled(ranks)
     assert len(router(ranks.up)) == 2
 
@@ -112,5 +112,5 @@ def place(served: Any, prompt: list[int]) -> tuple[int, int]:
 
 
 def test_prefill_workers_publish(pairs: Any) -> None:
-    random_requests(pairs, 200, seed=9)
+    random_requests(pairs, 80, seed=9)
     settled(pairs, "armature.prefill.generate")
