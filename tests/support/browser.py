@@ -41,7 +41,8 @@ def open_page(file: Path, scratch: Path, timeout_s: float = 60) -> Opened:
         timeout=timeout_s,
         env={"HOME": str(scratch), "PATH": "/usr/bin:/bin"},
     )
-    return Opened(ran.stdout, [m[1] for m in _CONSOLE.finditer(ran.stderr)], _addresses(log))
+    said = [m[1] for m in _CONSOLE.finditer(ran.stderr) if "chrome://" not in m[0]]  # the browser's own pages are not ours
+    return Opened(ran.stdout, said, _addresses(log))
 
 
 def _addresses(log: Path) -> list[str]:
