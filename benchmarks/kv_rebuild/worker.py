@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.models import tiny_model
+
 from armature import env
-from armature.config.compose import compose
-from armature.config.modelref import BuiltModel, locate
 from armature.engine.kv_events.mirror import Mirror
 from armature.engine.kv_events.wire import BlockStored
-from armature.models.make import make
 from armature.runtime.kv_events import worker_id
 from armature.runtime.planes import connect, from_env, prepare
 from armature.runtime.registration import ModelCard, register_model
@@ -54,10 +53,7 @@ async def main(endpoint_name: str, ranks: int, blocks: int) -> None:
     serving = asyncio.ensure_future(endpoint.serve_endpoint(handler))
     await asyncio.sleep(1)
     with tempfile.TemporaryDirectory() as folder:
-        source = locate(compose(["model=tiny-qwen3"]).deployment.model, Path(folder))
-        assert isinstance(source, BuiltModel)
-        model = Path(folder) / "model"
-        make(source.spec, model, say=lambda _line: None)
+        model = tiny_model(Path(folder))
         await register_model(endpoint, ModelCard("made-up", model, block_size=BLOCK, total_kv_blocks=blocks, dp_size=ranks, kv_events=True))
     mirrors = [Mirror() for _ in range(ranks)]
     for rank, mirror in enumerate(mirrors):

@@ -4,7 +4,7 @@ Two engines in one process, in turns: `off` and `on` (`--enable-metrics`). Figur
 CPU time of this process, in which the tokenizer manager runs, for each chunk; milliseconds of one `loads()`, as workers
 make it ten times a second, and of the text that one scrape asks for. Writes records/cpu.json.
 
-    python benchmarks/metrics/run.py [--rounds 5]
+    python -m benchmarks.metrics.run [--rounds 5]
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ import time
 from pathlib import Path
 
 import uvloop
+from benchmarks.common.models import tiny_model
 
-from armature.config.compose import compose
-from armature.config.modelref import BuiltModel, locate
 from armature.engine import sglang_engine
 from armature.engine.types import GenerateRequest, Sampling
-from armature.models.make import make
 from armature.telemetry.exposition import text
 
 RECORD = Path(__file__).parent / "records" / "cpu.json"
@@ -54,10 +52,7 @@ async def once(engine: sglang_engine.SGLangEngine, name: str, samples: dict[str,
 
 async def measure(rounds: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
-        source = locate(compose(["model=tiny-qwen3"]).deployment.model, Path(folder))
-        assert isinstance(source, BuiltModel)
-        model = Path(folder) / "model"
-        make(source.spec, model, say=lambda _line: None)
+        model = tiny_model(Path(folder))
         engines = {name: sglang_engine.start(model, FLAGS + flags) for name, flags in (("off", []), ("on", ["--enable-metrics"]))}
         kinds = ("tok_s_c8", "cpu_us_per_chunk", "loads_ms", "scrape_ms")
         samples: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in engines}

@@ -4,7 +4,7 @@ Two engines in one process, in turns: `direct` (scheduler -> tokenizer manager, 
 (scheduler -> detokenizer -> tokenizer manager). Figures: time to the first token and tokens per second at concurrency 1
 and 8, and the memory of all processes. Writes records/cpu.json.
 
-    python benchmarks/token_path/run.py [--rounds 5]
+    python -m benchmarks.token_path.run [--rounds 5]
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from pathlib import Path
 
 import psutil
 import uvloop
+from benchmarks.common.models import tiny_model
 
-from armature.config.compose import compose
-from armature.config.modelref import BuiltModel, locate
 from armature.engine import arguments, series, sglang_engine
 from armature.engine.types import GenerateRequest, Sampling
-from armature.models.make import make
 
 RECORD = Path(__file__).parent / "records" / "cpu.json"
 FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "error"]
@@ -58,10 +56,7 @@ async def ask(engine: sglang_engine.SGLangEngine, name: str, tokens: int) -> tup
 
 async def measure(rounds: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
-        source = locate(compose(["model=tiny-qwen3"]).deployment.model, Path(folder))
-        assert isinstance(source, BuiltModel)
-        model = Path(folder) / "model"
-        make(source.spec, model, say=lambda _line: None)
+        model = tiny_model(Path(folder))
         engines = {name: open_engine(model, name == "direct") for name in ("direct", "stock")}
         samples: dict[str, dict[str, list[float]]] = {n: {"ttft_ms": [], "tok_s_c1": [], "tok_s_c8": []} for n in engines}
         for name, (engine, _) in engines.items():
