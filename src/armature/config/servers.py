@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
@@ -12,18 +12,12 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
     Raises ValueError that says what is wrong and what would be right.
     """
     example = f"{schemes[0]}://127.0.0.1:{'4222' if 'nats' in schemes else '2379'}"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as e:
-        raise ValueError(f"{text!r} is not the address of a server ({e}); expected one such as {example}") from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"an address must not hold a password: plans and logs show it; set {login} in the environment")
+    parts = _parts(text, example, f"; set {login} in the environment")
     if parts.scheme not in schemes:
         raise ValueError(f"{text!r} begins with no known scheme; expected {' or '.join(f'{s}://' for s in schemes)}, such as {example}")
     if not parts.hostname:
         raise ValueError(f"{text!r} names no host; expected one such as {example}")
-    if not port:
+    if not parts.port:
         raise ValueError(f"{text!r} names no port; expected one such as {example}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{text!r} says more than scheme, host and port; expected one such as {example}")
@@ -32,13 +26,20 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
 
 def check_http_url(text: str) -> str:
     """`text` without its last slash, if it is http(s)://HOST[:PORT][/PATH]. Raises ValueError that says what would be right."""
+    example = "http://127.0.0.1:8000"
+    parts = _parts(text, example)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not the address of a server; expected one such as {example}")
+    return text.rstrip("/").removesuffix("/v1")
+
+
+def _parts(text: str, example: str, instead: str = "") -> SplitResult:
+    """The parts of an address, its port a number if there is one. Raises ValueError for a password, too. instead: where that belongs."""
     try:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as e:
-        raise ValueError(f"{text!r} is not the address of a server ({e}); expected one such as http://127.0.0.1:8000") from None
+        raise ValueError(f"{text!r} is not the address of a server ({e}); expected one such as {example}") from None
     if parts.username is not None or parts.password is not None:
-        raise ValueError("an address must not hold a password: plans and logs show it")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} is not the address of a server; expected one such as http://127.0.0.1:8000")
-    return text.rstrip("/").removesuffix("/v1")
+        raise ValueError(f"an address must not hold a password: plans and logs show it{instead}")
+    return parts
