@@ -9,18 +9,14 @@ make it ten times a second, and of the text that one scrape asks for. Writes rec
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import uvloop
 from benchmarks.common.models import tiny_model
+from benchmarks.common.rounds import run_in_rounds
 
 from armature.engine import sglang_engine
 from armature.engine.types import GenerateRequest, Sampling
@@ -67,16 +63,5 @@ async def measure(rounds: int) -> dict[str, object]:
         return {"median": medians, "samples": samples}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    result = uvloop.run(measure(rounds))
-    record = {"cores": os.cpu_count(), "python": platform.python_version(), "sglang": "0.5.21", "rounds": rounds, **result}
-    RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(result["median"], indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    run_in_rounds(measure, RECORD)

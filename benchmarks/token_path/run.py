@@ -9,19 +9,15 @@ and 8, and the memory of all processes. Writes records/cpu.json.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
-import uvloop
 from benchmarks.common.models import tiny_model
+from benchmarks.common.rounds import run_in_rounds
 
 from armature.engine import arguments, series, sglang_engine
 from armature.engine.types import GenerateRequest, Sampling
@@ -80,15 +76,5 @@ async def measure(rounds: int) -> dict[str, object]:
         return {"median": result, "samples": samples}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    result = uvloop.run(measure(rounds))
-    record = {"cores": os.cpu_count(), "python": platform.python_version(), "sglang": "0.5.21", "rounds": rounds, **result}
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(result["median"], indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    run_in_rounds(measure, RECORD)
