@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import SMALL, Place
+from bench_place import SMALL, Place
 
 from support.scripted_server import MODEL, ScriptedServer
 

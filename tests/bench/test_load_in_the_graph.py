@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL
+from bench_place import SMALL
 
 from support.serving import CLEAN, Up, leftovers, up
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import SMALL, Place
+from bench_place import SMALL, Place
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

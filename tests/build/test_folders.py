@@ -38,3 +38,10 @@ def test_no_two_test_modules_have_one_name() -> None:
     """Without packages, pytest imports a test module by its bare name: it would refuse the second one, in a run over all folders only."""
     names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
     assert sorted({n for n in names if names.count(n) > 1}) == []
+
+
+def test_no_test_imports_a_conftest() -> None:
+    """Every folder has one, and pytest knows one module of that name: which one depends on what else runs."""
+    files = (ROOT / "tests").rglob("*.py")
+    importing = [f for f in files if "\nfrom conftest import" in f.read_text()]
+    assert importing == []

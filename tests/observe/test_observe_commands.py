@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from armature.graph import rules
 from armature.graph.place import place
 from armature.graph.plan import Plan
 from armature.graph.site import this_machine
+from support.answering import answers
 from support.prometheus import eventually
 from support.serving import environment
 
@@ -22,14 +22,6 @@ from support.serving import environment
 def observed(root: Path) -> Plan:
     deployment = compose(["model=tiny-qwen3", "observe=prometheus"]).deployment
     return place(rules.build(deployment, locate(deployment.model, root)), replace(this_machine("observed", 0), run_dir=root / "run"))
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def test_the_task_and_the_server_run_when_pasted(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from armature.graph import rules
 from armature.graph.place import place
 from armature.graph.plan import Plan
 from armature.graph.site import this_machine
+from support.answering import answers
 
 SERVERS = ("nats", "etcd")
 PUBLISHER = Path(__file__).with_name("publisher.py")
@@ -75,14 +75,6 @@ def outside(root: Path) -> Iterator[Outside]:
     finally:
         for name in servers.running:
             servers.stop(name)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

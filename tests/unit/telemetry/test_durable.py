@@ -9,7 +9,7 @@ from typing import Any
 
 import nats.errors
 import pytest
-from conftest import Server
+from jetstream_server import Server
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
