@@ -45,12 +45,12 @@ def sweep_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     if any(r.metric == "output_tokens_per_s_per_gpu" for r in shown):
         shown = [r for r in shown if r.metric != "output_tokens_per_s"]
     head_row = ["", "runs", *(_short(f, fields) for f in fields), *(f"{r.title} {r.unit}".strip() for r in shown)]
-    rows = []
+    lines = []
     for i, column in enumerate(comparison.columns):
         set_to = [value_text(comparison.config[f][i]) for f in fields]
         figures = [f"{mean_text(r.cells[i])} {_MARKS.get(r.cells[i].verdict or '', '')}".rstrip() for r in shown]
-        rows.append([f"{column.letter} {column.name}", str(len(column.runs)), *set_to, *figures])
-    return head_row, rows
+        lines.append([f"{column.letter} {column.name}", str(len(column.runs)), *set_to, *figures])
+    return head_row, lines
 
 
 def _short(field: str, fields: list[str]) -> str:
