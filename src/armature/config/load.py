@@ -127,7 +127,11 @@ class Load(Section):
     ignore_eos: bool = Field(default=True, description="Answers have exactly the length that was asked for.")
     temperature: float = Field(default=0.0, ge=0)
     id_range: tuple[int, int] = Field(default=(100, 400), description="Token ids of prompts, first and last; every model has these.")
-    server: Literal["plain", "dynamo"] = Field(default="plain", description="dynamo: asks for token ids, which count each chunk.")
+    server: Literal["plain", "dynamo"] | None = Field(
+        default=None,
+        description="dynamo: asks for token ids, which count each chunk; plain: a chunk with text counts. null: dynamo for "
+        "model.weights=dummy, whose tokens are often no text at all, else plain.",
+    )
     extra_body: dict[str, Any] = Field(default_factory=dict, description="More fields of each request.")
     timeout_s: float = Field(default=600.0, gt=0, description="Seconds that one request may take.")
     processes: int = Field(default=1, ge=1, description="Processes of the load generator.")
@@ -179,10 +183,11 @@ class Load(Section):
         """The shape: as it was named, or as its level says."""
         return self.shape or ("trace" if self.trace else "open" if self.rate is not None else "closed")
 
-    def settings(self, model: str | None, on_cpu: bool) -> dict[str, Any]:
+    def settings(self, model: str | None, on_cpu: bool, textless: bool = False) -> dict[str, Any]:
         """The load generator's settings (loadtests' `--load-settings`), without those that are its defaults by being null.
 
-        model: the name to ask for; None: the server's first. on_cpu: the client shares its cores with the engine.
+        model: the name to ask for; None: the server's first. on_cpu: the client shares its cores with the engine. textless:
+        what the model says is no text, so that chunks have to be told by their tokens.
         """
         shape: dict[str, Any] = {"kind": self.kind, "max_in_flight": self.max_in_flight}
         shape |= _given(concurrency=self.concurrency, rate=self.rate, ramp=self.ramp and self.ramp.model_dump())
@@ -197,7 +202,7 @@ class Load(Section):
         lag = self.limits.lag_p99_ms or (CPU_LAG_MS if on_cpu else None)
         return _given(model=model) | {
             "seed": self.seed,
-            "server": self.server,
+            "server": self.server or ("dynamo" if textless else "plain"),
             "ignore_eos": self.ignore_eos,
             "temperature": self.temperature,
             "id_range": list(self.id_range),

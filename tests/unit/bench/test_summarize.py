@@ -46,6 +46,11 @@ def test_a_users_rate_is_that_of_tokens_after_the_first(tmp_path: Path) -> None:
     assert s.overall.rates.output_tokens_per_s_per_user == pytest.approx(50)
 
 
+def test_answers_without_text_are_told(tmp_path: Path) -> None:
+    s = summary_of(tmp_path, [request(0), request(1) | {"ttft_ms": None, "gaps_ms": [], "chunks": 0}])
+    assert any("1 of 2 answers had tokens and no chunk with text" in note for note in s.notes)
+
+
 def test_only_the_measuring_phase_counts(tmp_path: Path) -> None:
     s = summary_of(tmp_path, [request(0, at=-3, ttft_ms=9999, phase="warmup"), request(1)])
     assert s.overall.counts.sent == 1

@@ -33,6 +33,14 @@ def test_a_client_that_shares_its_cores_may_lag_more(on_cpu: bool, lag: float) -
 
 
 @pytest.mark.parametrize(
+    ("words", "textless", "server"), [([], False, "plain"), ([], True, "dynamo"), (["load.server=plain"], True, "plain")]
+)
+def test_chunks_are_told_by_their_tokens_where_they_have_no_text(words: list[str], textless: bool, server: str) -> None:
+    load = compose(["model=tiny-qwen3", "load=closed", *words]).deployment.load
+    assert from_data(load.settings(None, on_cpu=False, textless=textless)).server == server
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["load=closed", "load.rate=3"], "concurrency=null"),

@@ -70,7 +70,11 @@ def sampler_node(deployment: Deployment, served: Sequence[Node], needs: tuple[st
 
 def _load(deployment: Deployment, url: str, needs: tuple[str, ...]) -> Node:
     load = deployment.load
-    settings = load.settings(deployment.model.served_name or None, deployment.hardware.device == "cpu" and not deployment.external)
+    settings = load.settings(
+        deployment.model.served_name or None,
+        on_cpu=deployment.hardware.device == "cpu" and not deployment.external,
+        textless=deployment.model.weights == "dummy",
+    )
     processes = ("--processes", str(load.processes)) if load.processes > 1 else ()
     return Node(
         name="load",
