@@ -21,8 +21,8 @@ POLL_S = 0.2
 class StoppedWhileLoading(BaseException):
     """A stop signal came before the engine was there. Not an Exception: nothing on its way may swallow it."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, sender: str = "") -> None:
+        super().__init__(signal.Signals(number).name + sender)
 
 
 @contextlib.contextmanager
@@ -35,15 +35,17 @@ def stop_signals() -> Iterator[None]:
     resource_tracker.ensure_running()
     main, done = threading.main_thread().ident, threading.Event()
     assert main is not None
-    came: list[int] = []
+    came: list[signal.struct_siginfo] = []
 
     def raise_it(number: int, _frame: object) -> None:
-        raise StoppedWhileLoading(came[0] if came else number)
+        if came:
+            raise StoppedWhileLoading(signal.SIGINT, _sender(came[0].si_pid))
+        raise StoppedWhileLoading(number)
 
     def relay() -> None:
         while not done.is_set():
-            if signal.sigtimedwait({signal.SIGINT}, POLL_S) is not None:
-                came.append(signal.SIGINT)
+            if (info := signal.sigtimedwait({signal.SIGINT}, POLL_S)) is not None:
+                came.append(info)
                 signal.pthread_kill(main, signal.SIGTERM)  # wakes the main thread out of a system call as well
                 return
 
@@ -60,6 +62,16 @@ def stop_signals() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _sender(pid: int) -> str:
+    """Who sent a signal: an end that nobody asked for has to be traceable. pid: 0 for the kernel, a terminal's Ctrl-C for one."""
+    if not pid:
+        return ""
+    try:
+        return f" from {psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return f" from pid {pid}, which is gone"
 
 
 def end_children() -> None:

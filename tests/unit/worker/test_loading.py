@@ -90,3 +90,8 @@ def test_handlers_are_put_back() -> None:
     with stop_signals():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_sent_it_is_told() -> None:
+    with pytest.raises(StoppedWhileLoading, match=rf"^SIGINT from \S+ \(pid {os.getpid()}\)$"), stop_signals():
+        interrupt(signal.SIGINT)
