@@ -13,6 +13,7 @@ RUNS_DIR = "ARMATURE_RUNS"  # where run directories are made; the current folder
 CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found beside the sources
 BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
 LOADTESTS_PYTHON = "ARMATURE_LOADTESTS_PYTHON"  # the interpreter of the load generator's environment; this one, where it has Locust
+ENGINE_START = "ARMATURE_ENGINE_START"  # spawn: SGLang's processes import everything anew, on the CPU, too
 LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own processes log
 
 # Set by Armature for SGLang.

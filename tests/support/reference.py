@@ -31,6 +31,7 @@ class Reference:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        torch.set_num_threads(1)  # an engine that this process starts later is a fork of it, which OpenMP's threads do not survive
         self.torch = torch
         self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from armature import env
-from armature.engine import arguments, cpu, handoff, scheduler, series
+from armature.engine import arguments, cpu, forking, handoff, scheduler, series
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
@@ -42,7 +42,8 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
 
     given: SGLang's fields that the caller decides, such as disaggregation_mode.
 
-    Call it inside the event loop that will use it: SGLang's sockets belong to the loop that they were made in.
+    Call it inside the event loop that will use it: SGLang's sockets belong to the loop that they were made in. On the CPU, call it
+    before this process computes with several OpenMP threads: a fork of it would wait for them forever (`engine.forking`).
     Raises UserError for wrong flags, RuntimeError when the engine does not come up (its own log says why).
     """
     began = time.monotonic()
@@ -100,10 +101,19 @@ def _without_detokenizer() -> Any:
             self.tokenizer_manager.recv_from_detokenizer.bind(self.port_args.detokenizer_ipc_name)
 
         @classmethod
+        def _launch_scheduler_processes(cls, *args: Any, **kwargs: Any) -> Any:
+            with forking.instead_of_spawning() if _may_fork() else contextlib.nullcontext():
+                return super()._launch_scheduler_processes(*args, **kwargs)
+
+        @classmethod
         def _launch_detokenizer_subprocesses(cls, *_args: Any, **_kwargs: Any) -> tuple[list[Any], list[str]]:
             return [], []
 
     return TokenEngine
+
+
+def _may_fork() -> bool:
+    return cpu.is_active() and os.environ.get(env.ENGINE_START) != "spawn"
 
 
 class SGLangEngine:
