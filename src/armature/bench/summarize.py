@@ -145,9 +145,10 @@ def notes(folder: LoadFolder, overall: Group) -> list[str]:
             found.append(f"of {length.unknown} requests the server did not tell the {kind} length: whether it is the asked one is unknown")
     streamed, answered = overall.latency.ttft_ms, lengths.output.realised
     if streamed and answered and streamed.count < answered.count:
+        without = answered.count - streamed.count
         found.append(
-            f"{answered.count - streamed.count} of {answered.count} answers had tokens and no chunk with text: they have no TTFT, and that of "
-            "others is of their first text; ask for token ids (load.server=dynamo) where the server tells them"
+            f"{without} of {answered.count} answers had tokens and no chunk with text: they have no TTFT, and that of others is "
+            "of their first text; ask for token ids (load.server=dynamo) where the server tells them"
         )
     if chunks.tokens_per_chunk and chunks.tokens_per_chunk.mean > 1.05:
         mean = chunks.tokens_per_chunk.mean
