@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from armature import env
 from support.deployed import Served, serve, serve_changed
 
 LOSSY = Path(__file__).with_name("lossy_worker.py")
@@ -53,6 +54,9 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for node in workers(plan):
             at = node["argv"].index("worker")
             node["argv"] = [sys.executable, str(LOSSY), str(root / node["name"]), *node["argv"][at + 1 :]]
+        for node in plan["nodes"]:
+            if env.ETCD_LEASE_S in node["env"]:
+                node["env"][env.ETCD_LEASE_S] = "12"  # a bridge that was killed stays registered as long, and the test waits for that
 
     with serve_changed(root, cache, lossy, "agg_router", *PLANES[request.param], "engine.args.max_total_tokens=8192") as d:
         yield Lossy(d.up, d.url, d.model, trigger)

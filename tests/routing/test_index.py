@@ -9,27 +9,14 @@ import time
 from typing import Any
 
 import pytest
+from settling import settled
 
-from support.caches import cached, engines, random_requests, router
+from support.caches import cached, engines, random_requests
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 # A run of 5,000 takes minutes: ARMATURE_TEST_REQUESTS=5000 pytest tests/routing
 REQUESTS = int(os.environ.get("ARMATURE_TEST_REQUESTS", "300"))
-SETTLE_S = 10.0
-
-
-def settled(served: Any, endpoint: str = "armature.backend.generate") -> None:
-    """The router's index comes to equal the engines' caches, of which each holds something."""
-    deadline = time.monotonic() + SETTLE_S
-    while True:
-        truth, _ = engines(served.up)
-        index = router(served.up, endpoint)
-        if index == truth or time.monotonic() > deadline:
-            break
-    assert {rank: len(blocks) for rank, blocks in index.items()} == {rank: len(blocks) for rank, blocks in truth.items()}
-    assert index == truth
-    assert all(truth.values())
 
 
 def restart(served: Any, node: str) -> None:
@@ -86,31 +73,3 @@ def test_the_index_after_a_restart_of_a_server(served: Any, node: str) -> None:
     restart(served, node)
     random_requests(served, 100, seed=4)
     settled(served)
-
-
-def test_each_rank_has_an_index_of_its_own(ranks: Any) -> None:
-    random_requests(ranks, 150, seed=7)
-    settled(ranks)
-    assert len(router(ranks.up)) == 2
-
-
-def test_a_prompt_goes_to_the_rank_that_has_it(ranks: Any) -> None:
-    rng = random.Random(8)
-    prompts = [[rng.randrange(20, 400) for _ in range(100)] for _ in range(10)]
-    places = [place(ranks, p) for p in prompts]
-    assert {rank for rank, _ in places} == {0, 1}
-    time.sleep(1.0)
-    assert [place(ranks, p) for p in prompts] == [(rank, 96) for rank, _ in places]
-
-
-def place(served: Any, prompt: list[int]) -> tuple[int, int]:
-    """The rank that answered, and how many of the prompt's tokens it had cached."""
-    extra = {"nvext": {"extra_fields": ["worker_id"]}}
-    answer = served.client.completions.create(model=served.model, prompt=prompt, max_tokens=1, temperature=0, extra_body=extra)
-    details = answer.usage.prompt_tokens_details
-    return answer.nvext["worker_id"]["decode_dp_rank"], (details and details.cached_tokens) or 0
-
-
-def test_prefill_workers_publish(pairs: Any) -> None:
-    random_requests(pairs, 80, seed=9)
-    settled(pairs, "armature.prefill.generate")
