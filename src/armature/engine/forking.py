@@ -8,6 +8,7 @@ CUDA does not survive a fork, and OpenMP's threads do not either: not after the 
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -18,17 +19,20 @@ from collections.abc import Iterator
 def instead_of_spawning() -> Iterator[None]:
     """Meanwhile processes of `multiprocessing` are forks. What they start is forked as well.
 
-    A fork begins as a fresh process would: SIGTERM ends it, whatever this process does at one. Main thread only.
+    A fork begins as a fresh process would: SIGTERM ends it and garbage is collected, whatever holds for this process. What it
+    shares with this process counts as no garbage: a look at it would copy its memory. Main thread only.
     """
     before = multiprocessing.get_start_method()
     inside = [True]  # stays so in the fork
 
     def as_if_spawned() -> None:
         if inside:
+            gc.enable()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
 
     os.register_at_fork(after_in_child=as_if_spawned)
+    gc.freeze()
     multiprocessing.set_start_method("fork", force=True)
     try:
         yield

@@ -8,21 +8,18 @@ and grammars need (docs/decisions/0003-token-path.md).
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
 import os
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from armature import env
-from armature.engine import arguments, cpu, forking, handoff, scheduler, series
+from armature.engine import arguments, cpu, handoff, processes, series, starting
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 HEALTH_TIMEOUT_S = 10.0
-END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
 
 logger = logging.getLogger(__name__)
 
@@ -61,59 +57,9 @@ def _start(model_path: str | Path, words: Sequence[str], given: dict[str, Any], 
     kv_event_sources(server_args)  # refuses a wrong configuration before anything starts
     if cpu.is_active() and (ranks := max(server_args.tp_size, server_args.dp_size) * server_args.pp_size) > 1:
         cpu.bind_ranks(ranks)
-    with _meeting_through_a_file(server_args):
-        engine = _without_detokenizer()(server_args=server_args)
+    with starting.meeting_through_a_file(server_args):
+        engine = starting.token_engine()(server_args=server_args)
     return SGLangEngine(engine, folder, load_seconds=time.monotonic() - began)
-
-
-@contextlib.contextmanager
-def _meeting_through_a_file(server_args: Any) -> Iterator[None]:
-    """Let the ranks of one machine find each other through a file while they start.
-
-    Otherwise torch opens a store on all interfaces. Data-parallel replicas without DP attention are process groups of
-    their own, and ranks on several machines have no file in common: those keep SGLang's way.
-    """
-    one_group = server_args.dp_size == 1 or server_args.enable_dp_attention
-    if server_args.nnodes > 1 or not one_group or env.SGLANG_RENDEZVOUS in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="rendezvous-", ignore_cleanup_errors=True) as folder:
-        os.environ[env.SGLANG_RENDEZVOUS] = f"file://{folder}/store"
-        try:
-            yield
-        finally:
-            del os.environ[env.SGLANG_RENDEZVOUS]
-
-
-def _without_detokenizer() -> Any:
-    """SGLang's Engine class with the schedulers' tokens going straight to the tokenizer manager, and `engine.scheduler` in them.
-
-    Schedulers send tokens to the detokenizer's address; here the manager listens there as well. It understands both kinds of
-    output: BatchTokenIDOutput is what the detokenizer would have received.
-    """
-    from sglang.srt.entrypoints.engine import Engine
-
-    class TokenEngine(Engine):
-        run_scheduler_process_func = staticmethod(scheduler.run)
-
-        def __init__(self, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.tokenizer_manager.recv_from_detokenizer.bind(self.port_args.detokenizer_ipc_name)
-
-        @classmethod
-        def _launch_scheduler_processes(cls, *args: Any, **kwargs: Any) -> Any:
-            with forking.instead_of_spawning() if _may_fork() else contextlib.nullcontext():
-                return super()._launch_scheduler_processes(*args, **kwargs)
-
-        @classmethod
-        def _launch_detokenizer_subprocesses(cls, *_args: Any, **_kwargs: Any) -> tuple[list[Any], list[str]]:
-            return [], []
-
-    return TokenEngine
-
-
-def _may_fork() -> bool:
-    return cpu.is_active() and os.environ.get(env.ENGINE_START) != "spawn"
 
 
 class SGLangEngine:
@@ -219,7 +165,7 @@ class SGLangEngine:
             if not self._ended:
                 on_death(name)
 
-        for process in _processes(self._engine):
+        for process in processes.of(self._engine):
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if not (title := process.name()).startswith("sglang::"):
                     continue  # helpers, such as compilers, come and go
@@ -244,7 +190,7 @@ class SGLangEngine:
         for task in self._manager.asyncio_tasks:
             task.cancel()
         try:
-            _end_processes(self._engine)
+            processes.end(self._engine)
         finally:
             self._remove_files()
 
@@ -307,47 +253,7 @@ class SGLangEngine:
 
     def _remove_files(self) -> None:
         series.remove(self._series_folder)
-        self._remove_sglang_files()
-
-    def _remove_sglang_files(self) -> None:
-        """SGLang makes its sockets' files with tempfile and a load report under /dev/shm, and removes neither."""
-        from sglang.srt.managers.load_snapshot import shm_path_for
-
-        ports = self._engine.port_args
-        sockets = [value for name in dir(ports) if name.endswith("_ipc_name") and isinstance(value := getattr(ports, name), str)]
-        for path in (shm_path_for(ports.instance_id), *(s.removeprefix("ipc://") for s in sockets if s.startswith("ipc://"))):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-
-
-def _end_processes(engine: Any) -> None:
-    """End the engine's processes, and only those.
-
-    SGLang's own shutdown kills every child of this process, Python's resource tracker among them, and the semaphores
-    that the tracker knows of would stay under /dev/shm.
-    """
-    atexit.unregister(engine.shutdown)
-    if engine.tokenizer_manager._subprocess_watchdog is not None:
-        engine.tokenizer_manager._subprocess_watchdog.stop()
-    if engine.send_to_rpc is not None:
-        engine.send_to_rpc.close(linger=0)
-    doomed = _processes(engine)
-    for process in doomed:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    _, alive = psutil.wait_procs(doomed, timeout=END_TIMEOUT_S)
-    if alive:
-        logger.error("processes of the engine did not end: %s", ", ".join(str(p.pid) for p in alive))
-
-
-def _processes(engine: Any) -> list[psutil.Process]:
-    """The engine's processes, children before their parents."""
-    found = []
-    for pid in engine._scheduler_init_result.all_child_pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            root = psutil.Process(pid)
-            found += [*root.children(recursive=True), root]
-    return found
+        processes.remove_files(self._engine)
 
 
 def _output_id(request_id: str, output: int) -> str:

@@ -11,7 +11,7 @@ from armature.runtime.endpoint import check_name
 from armature.runtime.listener import check_system_port
 from armature.runtime.registration import check_parsers
 from armature.worker.lifecycle import ServeOptions, live
-from armature.worker.loading import StoppedWhileLoading, end_children, stop_signals
+from armature.worker.loading import StoppedWhileLoading, end_children, stop_signals, without_collecting
 from armature.worker.roles import load
 from armature.worker.roles.base import Role, WorkerSettings
 
@@ -38,5 +38,5 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
 
 
 def _open(open_role: Callable[[], Role]) -> Role:
-    with stop_signals():
+    with stop_signals(), without_collecting():
         return open_role()

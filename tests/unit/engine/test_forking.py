@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -51,6 +52,19 @@ def test_signals_are_as_in_a_fresh_process(target: object) -> None:
         _, default_at_sigterm, blocks_sigint = _answer(target)
     assert default_at_sigterm
     assert blocks_sigint
+
+
+def test_garbage_is_collected_in_it() -> None:
+    def tell(to: Connection) -> None:
+        to.send((0, gc.isenabled(), gc.get_freeze_count() > 0))
+
+    gc.disable()
+    try:
+        with forking.instead_of_spawning():
+            assert _answer(tell)[1:] == (True, True)
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_the_process_is_a_fork() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from armature.worker.loading import StoppedWhileLoading, stop_signals
+from armature.worker.loading import StoppedWhileLoading, stop_signals, without_collecting
 from support.interrupts import sigint_as_python_has_it
 
 SIGINT_BIT = 1 << (signal.SIGINT - 1)
@@ -95,3 +96,20 @@ def test_handlers_are_put_back() -> None:
 def test_who_sent_it_is_told() -> None:
     with pytest.raises(StoppedWhileLoading, match=rf"^SIGINT from \S+ \(pid {os.getpid()}\)$"), stop_signals():
         interrupt(signal.SIGINT)
+
+
+def test_loading_is_not_held_up_by_looks_for_garbage() -> None:
+    with without_collecting():
+        assert not gc.isenabled()
+    try:
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_garbage_is_collected_again_after_loading_in_vain() -> None:
+    with pytest.raises(KeyError), without_collecting():
+        raise KeyError
+    gc.unfreeze()
+    assert gc.isenabled()
