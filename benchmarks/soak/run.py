@@ -1,0 +1,141 @@
+"""Ten minutes of moderate load on a deployment: does memory grow, do latencies drift?
+
+    python -m benchmarks.soak.run [--minutes 10] [--rate 3] [--out benchmarks/soak/records/cpu] [-- more words for `armature up`]
+
+`armature up` with an open load at a constant rate; its sampler notes each node's resident memory every 2 s. Per node: the
+median of the third minute and of the last one, and the slope of a line through everything from the third minute on. TTFT and
+ITL per minute. Writes record.json and soak.html, the plot of both. Exit code 1 when a node grew by more than GROWTH, or the
+median TTFT or ITL of the last three minutes is more than DRIFT above that of the third to fifth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.facts import hardware, versions
+from benchmarks.common.stats import percentiles
+
+SETTLED_S = 120.0  # caches and pools of the first requests are no leak
+GROWTH, DRIFT = 0.02, 0.15
+
+
+def main() -> int:
+    a = options()
+    a.out.mkdir(parents=True, exist_ok=True)
+    words = ["agg", "+model=tiny-qwen3", "frontend.port=0", "load=constant", f"load.rate={a.rate:g}"]
+    words += ["load.input=uniform:32:256", "load.output=uniform:16:64", f"load.time_s={a.minutes * 60:g}", "load.sample_s=2", *a.more]
+    ended = subprocess.run([sys.executable, "-m", "armature", "up", *words], stdout=subprocess.PIPE, text=True, check=False)
+    sys.stdout.write(ended.stdout[-3000:])
+    run = Path(next(line for line in ended.stdout.splitlines() if "report.html" in line).split()[-1]).parent
+    memory, requests = memory_mib(run), answered(run)
+    record = {
+        "hardware": hardware(),
+        "versions": versions(),
+        "words": words,
+        "exit_code": ended.returncode,
+        "requests": len(requests),
+        "failed": sum(not r["ok"] for r in requests),
+        "memory": {node: growth(points) for node, points in memory.items()},
+        "per_minute": per_minute(requests),
+    }
+    record["drift"] = {name: drift(record["per_minute"], name) for name in ("ttft_ms", "itl_ms")}
+    record["flat"] = all(m["growth"] <= GROWTH for m in record["memory"].values()) and all(d <= DRIFT for d in record["drift"].values())
+    (a.out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    plot(memory, record["per_minute"], a.out / "soak.html")
+    print(json.dumps({k: record[k] for k in ("requests", "failed", "memory", "drift", "flat")}, indent=1))
+    return 0 if record["flat"] and not ended.returncode else 1
+
+
+def options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--minutes", type=float, default=10.0)
+    p.add_argument("--rate", type=float, default=3.0, help="requests per second")
+    p.add_argument("--out", type=Path, default=Path(__file__).parent / "records" / "cpu")
+    p.add_argument("more", nargs="*", help="more words for `armature up`, after --")
+    return p.parse_args()
+
+
+def answered(run: Path) -> list[dict[str, Any]]:
+    """The measured requests."""
+    lines = [line for file in sorted((run / "load").glob("requests.*.jsonl")) for line in file.read_text().splitlines()]
+    return [r for r in map(json.loads, lines) if r["phase"] == "measure"]
+
+
+def memory_mib(run: Path) -> dict[str, list[tuple[float, float]]]:
+    """Of each node: (seconds since measuring began, resident MiB of all its processes)."""
+    began = json.loads((run / "load/load.json").read_text())["measure_started"]
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for line in (run / "load/samples.jsonl").read_text().splitlines():
+        sample = json.loads(line)
+        if sample["name"] == "host_rss_bytes" and sample["t"] >= began:
+            found[sample["node"]].append((sample["t"] - began, sample["value"] / 2**20))
+    return {node: points for node, points in found.items() if points[-1][0] > SETTLED_S}
+
+
+def growth(points: list[tuple[float, float]]) -> dict[str, float]:
+    """Of one node's memory once it has settled."""
+    settled = [(t, v) for t, v in points if t >= SETTLED_S]
+    end = settled[-1][0]
+    first = statistics.median(v for t, v in settled if t < SETTLED_S + 60)
+    last = statistics.median(v for t, v in settled if t > end - 60)
+    slope = statistics.linear_regression(*zip(*settled, strict=True)).slope * 60
+    return {
+        "first_mib": round(first, 1),
+        "last_mib": round(last, 1),
+        "mib_per_minute": round(slope, 3),
+        "growth": round(last / first - 1, 4),
+    }
+
+
+def per_minute(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures of the requests that began in each whole minute."""
+    began = min(r["started"] for r in requests)
+    minutes: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for r in requests:
+        if r["ok"]:
+            minutes[int((r["started"] - began) // 60)].append(r)
+    return [
+        {
+            "minute": minute,
+            "requests": len(found),
+            "ttft_ms": percentiles([r["ttft_ms"] for r in found if r["ttft_ms"] is not None]),
+            "itl_ms": percentiles([gap for r in found for gap in r["gaps_ms"]]),
+        }
+        for minute, found in sorted(minutes.items())
+    ]
+
+
+def drift(minutes: list[dict[str, Any]], name: str) -> float:
+    """How much later medians are above earlier ones, as a share."""
+    middles = [m[name]["p50"] for m in minutes if m[name] and m["minute"] >= SETTLED_S / 60]
+    return round(statistics.median(middles[-3:]) / statistics.median(middles[:3]) - 1, 4)
+
+
+def plot(memory: dict[str, list[tuple[float, float]]], minutes: list[dict[str, Any]], out: Path) -> None:
+    """One page: memory of each node, and latencies per minute."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=3, cols=1, subplot_titles=("Resident memory, MiB", "TTFT, ms", "ITL, ms"), vertical_spacing=0.09)
+    for node, points in memory.items():
+        figure.add_scatter(x=[t / 60 for t, _ in points], y=[v for _, v in points], name=node, row=1, col=1)
+    for row, name in ((2, "ttft_ms"), (3, "itl_ms")):
+        for q in ("p50", "p90", "p99"):
+            values = [m[name].get(q) for m in minutes]
+            figure.add_trace(go.Scatter(x=[m["minute"] + 0.5 for m in minutes], y=values, name=f"{name[:-3].upper()} {q}"), row=row, col=1)
+        figure.update_yaxes(rangemode="tozero", row=row, col=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title_text="minutes", row=3, col=1)
+    figure.update_layout(width=900, height=1000, template="plotly_white")
+    figure.write_html(out, include_plotlyjs=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
