@@ -66,3 +66,10 @@ def test_the_profile_names_the_operators_of_the_model(ended: Up) -> None:
     assert "aten::mm" in {o["name"] for o in top["operators"]} and top["gpu_idle_share"] is None
     page = (ended.run_dir / "report.html").read_text()
     assert "Operators of worker-0" in page and "aten::mm" in page
+
+
+def test_prefill_and_decode_serve_until_the_load_has_ended(tmp_path: Path, cache: Path) -> None:
+    """The task that probes every pair has ended by then; it was the first to need them, and is not the last."""
+    with up(tmp_path, cache, "disagg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=2", "load.count=20") as running:
+        assert running.process.wait(300) == 0, running.text()
+        assert results(running)["overall"]["counts"]["ok"] == 20

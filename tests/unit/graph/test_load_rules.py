@@ -37,6 +37,14 @@ def test_without_a_load_nothing_ends_the_run() -> None:
     assert graph.until == () and not any(node.measures for node in graph.nodes)
 
 
+@pytest.mark.parametrize("topology", ["agg", "agg_router", "disagg", "disagg_router", "dp"])
+def test_a_frontend_needs_every_worker(topology: str) -> None:
+    """Under load, a service that nothing needs ends: workers whose pairs were probed by a task that has ended, as well."""
+    graph = graph_of([f"topology={topology}", "load=closed"])
+    workers = {node.name for node in graph.nodes if node.label in ("aggregated", "prefill", "decode")}
+    assert workers and workers <= set(graph["frontend"].needs)
+
+
 def test_a_load_brings_its_sampler_summary_and_report_and_ends_the_run() -> None:
     graph = graph_of(["load=closed"])
     assert [node.name for node in graph.nodes if node.measures] == ["sampler", "load", "summary", "report"]

@@ -43,7 +43,8 @@ def _serving(deployment: Deployment, source: ModelSource) -> tuple[Node, ...]:
     workers = traced(deployment, worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served)))
     pairs = pairs_task(deployment, workers)
     bridge = kv_bridge_node(deployment, needs=served)
-    behind = tuple(node.name for node in (bridge, pairs) if node) + (() if pairs else tuple(w.name for w in workers))
+    # Workers, also where a task between has asked them: a service that nothing needs any more ends while load runs.
+    behind = tuple(node.name for node in (bridge, *workers, pairs) if node)
     frontend = frontend_node(deployment, needs=behind + served)
     observer = prometheus_nodes(deployment, [node for node in (*servers, bridge, *workers, frontend) if node])
     return tuple(node for node in (*observer, task, *servers, bridge, *workers, pairs, frontend) if node)
