@@ -141,6 +141,12 @@ def test_without_repeats_there_is_a_best_mean_and_no_best(tmp_path: Path) -> Non
     assert text == "B has the best mean (50.0 ms); no claim: B has 1 run"
 
 
+def test_those_without_repeats_are_told_together(tmp_path: Path) -> None:
+    once = [*repeats(tmp_path, "agg", [100]), *repeats(tmp_path, "disagg", [50]), *repeats(tmp_path, "dp", [40])]
+    text = next(w.text for w in compare(once).winners if w.metric == "ttft_p99_ms")
+    assert text == "C has the best mean (40.0 ms); no claim: A, B and C have 1 run each"
+
+
 def test_a_configuration_with_too_few_runs_does_not_keep_the_others_from_being_compared(tmp_path: Path) -> None:
     three = [*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52]), *repeats(tmp_path, "dp", [40])]
     found = next(w for w in compare(three).winners if w.metric == "ttft_p99_ms")

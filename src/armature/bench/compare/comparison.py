@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -153,7 +153,7 @@ def winner(metric: Metric, groups: Sequence[Repeats], figures: Sequence[Sequence
         return None
     sign = 1 if metric.better == "higher" else -1
     known.sort(key=lambda k: -sign * statistics.fmean(k[1]))
-    few = ", ".join(f"{letter} has {_runs(len(values))}" for letter, values in known if len(values) < ENOUGH)
+    few = _few({letter: len(values) for letter, values in known if len(values) < ENOUGH})
     enough = [(letter, values) for letter, values in known if len(values) >= ENOUGH]
     (best, its), *others = enough if len(enough) > 1 else known
     mean = f"{number(statistics.fmean(its))} {metric.unit}".strip()
@@ -169,6 +169,15 @@ def winner(metric: Metric, groups: Sequence[Repeats], figures: Sequence[Sequence
 
 def _won(metric: Metric, letter: str | None, text: str) -> Winner:
     return Winner(metric=metric.name, title=metric.title, letter=letter, text=text)
+
+
+def _few(runs: Mapping[str, int]) -> str:
+    """How many runs each has, told together where they are equally many."""
+    told = []
+    for count in sorted(set(runs.values())):
+        *others, last = sorted(letter for letter, n in runs.items() if n == count)
+        told.append(f"{', '.join(others)} and {last} have {_runs(count)} each" if others else f"{last} has {_runs(count)}")
+    return ", ".join(told)
 
 
 def _runs(count: int) -> str:

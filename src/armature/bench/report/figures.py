@@ -126,12 +126,14 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [float(f"{digit}e{power}") for power in powers for digit in digits]
 
 
-def styled(figure: go.Figure, height: int) -> go.Figure:
-    below = 85  # pixels for the last axis and the legend
+def styled(figure: go.Figure, height: int, legend_rows: int = 1) -> go.Figure:
+    """The look of all plots. height: in pixels, with a legend of `legend_rows` lines."""
+    below = 75 + 20 * legend_rows  # pixels for the last axis, its title and the legend
+    height += below - 95
     figure.update_layout(
         template="none", height=height, margin={"l": 60, "r": 15, "t": 40, "b": below}, hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#1d2733"}, paper_bgcolor="white", plot_bgcolor="white",
-        legend={"orientation": "h", "y": -50 / (height - 40 - below), "yanchor": "top", "x": 0},
+        legend={"orientation": "h", "y": -60 / (height - 40 - below), "yanchor": "top", "x": 0},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=_GRID, zeroline=False, linecolor="#9aa4b2", automargin=True)
     figure.update_yaxes(gridcolor=_GRID, zeroline=False, linecolor="#9aa4b2", automargin=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from armature.bench.compare.groups import Repeats
 from armature.bench.report import series
 from armature.bench.report.figures import colour, styled
 from armature.bench.summary import Group
+
+NAMES_A_ROW = 4  # of the legend, about
 
 Figure = Callable[[Group], float | None]
 
@@ -47,7 +50,8 @@ def trade_offs(groups: Sequence[Repeats]) -> go.Figure | None:
         _draw(figure, found, names, column, less)
         figure.update_xaxes(title=title, rangemode="tozero", row=1, col=column)
         figure.update_yaxes(title=y_title, rangemode="tozero", row=1, col=column)
-    return styled(figure, 420) if most > 1 else None
+    figure.update_traces(cliponaxis=False)  # the letter of the topmost point
+    return styled(figure, 440, legend_rows=math.ceil(len(names) / NAMES_A_ROW)) if most > 1 else None
 
 
 def points(groups: Sequence[Repeats], x: Figure, y: Figure) -> list[Point]:
