@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import facts
-from benchmarks.ruler.measured import LOCUSTFILE, load, records, ruler
+from benchmarks.common.records import measured_requests
+from benchmarks.ruler.measured import LOCUSTFILE, load, ruler
 
 from armature.engine.cpu import SITE
 
@@ -48,7 +49,7 @@ class Setup:
 def ours(at: Setup) -> dict[str, float]:
     words = ["--concurrency", str(CONCURRENCY), "--count", str(REQUESTS), "--input", str(INPUT), "--output", str(OUTPUT)]
     load(at.url, at.scratch / "ours", "--warmup-count", str(CONCURRENCY), *words)
-    found = records(at.scratch / "ours")
+    found = measured_requests(at.scratch / "ours")
     assert len(found) == REQUESTS and all(r["ok"] for r in found), f"see {at.scratch / 'ours.log'}"
     took = max(r["ended"] for r in found) - min(r["started"] for r in found)
     return {

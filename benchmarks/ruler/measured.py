@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.records import measured_requests
 from benchmarks.common.stats import percentiles
 
 from armature import env
@@ -43,24 +44,18 @@ def load(url: str, folder: Path, *words: str) -> int:
         return subprocess.run([*line, "--record-dir", str(folder), *words], stdout=out, stderr=out, check=False).returncode
 
 
-def records(folder: Path) -> list[dict[str, Any]]:
-    """The measured requests, failures too."""
-    lines = [line for file in sorted(folder.glob("requests.*.jsonl")) for line in file.read_text().splitlines()]
-    return [r for r in map(json.loads, lines) if r["phase"] == "measure"]
-
-
 def figures(ttft_ms: list[float], gaps_ms: list[float]) -> dict[str, dict[str, float]]:
     return {"ttft_ms": percentiles(ttft_ms), "itl_ms": percentiles(gaps_ms)}
 
 
 def client_figures(folder: Path) -> dict[str, Any]:
     """What the client measured, and what it says of itself."""
-    found = [r for r in records(folder) if r["ok"]]
+    found = [r for r in measured_requests(folder) if r["ok"]]
     clients = [json.loads(f.read_text()) for f in sorted(folder.glob("client.*.json"))]
     keep = ("lag_ms", "cpu", "valid", "reasons", "late", "dropped", "cpu_s_per_request", "cpu_us_per_chunk")
     return {
         "requests": len(found),
-        "failed": len(records(folder)) - len(found),
+        "failed": len(measured_requests(folder)) - len(found),
         **figures([r["ttft_ms"] for r in found], [g for r in found for g in r["gaps_ms"]]),
         "clients": [{k: c[k] for k in keep} for c in clients],
     }

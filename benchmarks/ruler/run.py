@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import facts
-from benchmarks.ruler.measured import FIRST_MS, client_figures, load, off, records, ruler, sent_figures
+from benchmarks.common.records import measured_requests
+from benchmarks.ruler.measured import FIRST_MS, client_figures, load, off, ruler, sent_figures
 
 RECORDS = Path(__file__).parent / "records"
 GAPS_MS = (20.0, 5.0, 1.0)
@@ -54,7 +55,7 @@ def stall(scratch: Path, kind: str) -> dict[str, Any]:
     with ruler(5.0, log, "--stall-after", str(STALL_AFTER_S), "--stall-s", str(STALL_S)) as url:
         code = load(url, folder, *shape, "--output", "5", "--time-s", str(STALL_RUN_S))
     found = client_figures(folder)
-    slow = [r for r in records(folder) if r["ok"] and r["e2e_ms"] > 200]
+    slow = [r for r in measured_requests(folder) if r["ok"] and r["e2e_ms"] > 200]
     return {"kind": kind, "code": code, **found, "requests_that_show_it": len(slow)}
 
 

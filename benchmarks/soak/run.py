@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.facts import hardware, versions
+from benchmarks.common.records import measured_requests
 from benchmarks.common.stats import percentiles
 
 SETTLED_S = 120.0  # caches and pools of the first requests are no leak
@@ -34,7 +35,7 @@ def main() -> int:
     ended = subprocess.run([sys.executable, "-m", "armature", "up", *words], stdout=subprocess.PIPE, text=True, check=False)
     sys.stdout.write(ended.stdout[-3000:])
     run = Path(next(line for line in ended.stdout.splitlines() if "report.html" in line).split()[-1]).parent
-    memory, requests = memory_mib(run), answered(run)
+    memory, requests = memory_mib(run), measured_requests(run / "load")
     record = {
         "hardware": hardware(),
         "versions": versions(),
@@ -60,12 +61,6 @@ def options() -> argparse.Namespace:
     p.add_argument("--out", type=Path, default=Path(__file__).parent / "records" / "cpu")
     p.add_argument("more", nargs="*", help="more words for `armature up`, after --")
     return p.parse_args()
-
-
-def answered(run: Path) -> list[dict[str, Any]]:
-    """The measured requests."""
-    lines = [line for file in sorted((run / "load").glob("requests.*.jsonl")) for line in file.read_text().splitlines()]
-    return [r for r in map(json.loads, lines) if r["phase"] == "measure"]
 
 
 def memory_mib(run: Path) -> dict[str, list[tuple[float, float]]]:

@@ -127,9 +127,9 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 
 def styled(figure: go.Figure, height: int, legend_rows: int = 1) -> go.Figure:
-    """The look of all plots. height: in pixels, with a legend of `legend_rows` lines."""
-    below = 75 + 20 * legend_rows  # pixels for the last axis, its title and the legend
-    height += below - 95
+    """The look of all plots. height: in pixels, with a legend of one line; each further one adds its own."""
+    more = 20 * (legend_rows - 1)
+    height, below = height + more, 95 + more  # below: pixels for the last axis, its title and the legend
     figure.update_layout(
         template="none", height=height, margin={"l": 60, "r": 15, "t": 40, "b": below}, hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#1d2733"}, paper_bgcolor="white", plot_bgcolor="white",
