@@ -103,13 +103,13 @@ def test_wrong_options_are_named(fresh: Host, argv: list[str], says: str) -> Non
 def test_drain(fresh: Host, number: int) -> None:
     frontend, _ = fresh.frontend(), fresh.worker()
     fresh.routable(frontend)
-    stream = Stream(frontend.port, max_tokens=150)
+    stream = Stream(frontend.port, max_tokens=300)
     stream.next()
     frontend.signal(number)
     wait_for(lambda: call(frontend.port, "/health").status == 503, "health says 503")
     assert call(frontend.port, "/live").status == 200
     assert call(frontend.port, CHAT, chat()).status == 503
-    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 149
+    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 299
     assert frontend.ended() == 0
 
 
