@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from armature.config.compose import conf_dir, groups
+from armature.config.launcher import PREFIX, SlurmJobs
 from armature.config.schema import Deployment
 from generated import bring_up_to_date
 
@@ -30,6 +31,11 @@ for one group; `armature flags` lists them. `null` takes a flag back.
 
 """
 
+SWEEPS = """\
+`armature bench ... hydra/launcher=submitit_slurm hydra.launcher.partition=gpu` asks Slurm for a job for each run.
+
+"""
+
 
 def render() -> str:
     parts = [HEAD, "## Groups\n\n| group | choices |\n|---|---|\n"]
@@ -42,6 +48,8 @@ def render() -> str:
         if section is not None:
             parts += [f"\n## {name}\n\n{(section.__doc__ or '').strip()}\n\n", "| field | type | default | meaning |\n|---|---|---|---|\n"]
             parts += [f"| `{field}` | {kind} | {default} | {meaning} |\n" for field, kind, default, meaning in _rows(section, f"{name}.")]
+    parts += [f"\n## Jobs of a sweep\n\n{SWEEPS}", "| setting | type | default | meaning |\n|---|---|---|---|\n"]
+    parts += [f"| `{field}` | {kind} | {default} | {meaning} |\n" for field, kind, default, meaning in _rows(SlurmJobs, PREFIX)]
     return "".join(parts)
 
 

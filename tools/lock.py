@@ -54,9 +54,9 @@ class Lock:
 
 
 LOCKS = (
-    Lock("cpu", ("cpu", "bench"), settings="requirements/cpu.uv.toml"),
-    Lock("dev", ("cpu", "bench", "dev", "loadtests"), settings="requirements/cpu.uv.toml", within="cpu"),
-    Lock("cuda", ("cuda", "bench"), platform="x86_64-manylinux_2_34"),
+    Lock("cpu", ("cpu", "bench", "slurm"), settings="requirements/cpu.uv.toml"),
+    Lock("dev", ("cpu", "bench", "slurm", "dev", "loadtests"), settings="requirements/cpu.uv.toml", within="cpu"),
+    Lock("cuda", ("cuda", "bench", "slurm"), platform="x86_64-manylinux_2_34"),
     Lock("loadtests", ("loadtests",), base=False),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 # Read by Armature.
@@ -14,6 +15,7 @@ CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found 
 BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
 LOADTESTS_PYTHON = "ARMATURE_LOADTESTS_PYTHON"  # the interpreter of the load generator's environment; this one, where it has Locust
 ENGINE_START = "ARMATURE_ENGINE_START"  # spawn: SGLang's processes import everything anew, on the CPU, too
+CUDA_VISIBLE = "CUDA_VISIBLE_DEVICES"  # the GPUs that a run may use (Slurm and users set it); each node gets its own of them
 LOG_LEVEL = "ARMATURE_LOG"  # debug | info | warning | error: what our own processes log
 
 # Set by Armature for SGLang.
@@ -51,6 +53,15 @@ DYN_HTTP_LIVE_PATH = "DYN_HTTP_SVC_LIVE_PATH"  # where the frontend's own livene
 DYN_HTTP_DRAIN_S = "DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"  # how long a stopping frontend waits for open requests
 DYN_HTTP_OVERLOAD_STATUS = "DYN_HTTP_OVERLOAD_STATUS_CODE"  # the HTTP status when all workers are busy; the runtime's own is 529
 DYN_HTTP_ERROR_PEEK_MS = "DYN_HTTP_PRE_COMMIT_ERROR_PEEK_MS"  # how long a stream's HTTP status waits for its first chunk
+
+
+def visible_gpus() -> tuple[str, ...] | None:
+    """The GPUs that this process may use, as indices or UUIDs; None: all of the host's."""
+    names = os.environ.get(CUDA_VISIBLE)
+    if names is None:
+        return None
+    given = (name.strip() for name in names.split(","))
+    return tuple(takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), given))  # as CUDA reads it: up to the first that is none
 
 
 def cache_dir() -> Path:

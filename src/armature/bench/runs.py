@@ -67,7 +67,7 @@ class Run:
     @property
     def gpus(self) -> int | None:
         """How many GPUs the plan gives to nodes, shared ones once; None without a plan."""
-        return len({gpu for node in self.plan.nodes for gpu in node.gpus}) if self.plan else None
+        return self.plan.gpus if self.plan else None
 
 
 def find(words: Sequence[str], runs_dir: Path | None = None) -> list[Run]:

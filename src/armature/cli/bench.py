@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from armature import env
 from armature.cli.options import Parser
 from armature.cli.up import make_plan, records, topology_words
+from armature.config import launcher
+from armature.config.launcher import SlurmJobs
 from armature.config.sweep import Point, expand
 from armature.errors import UserError
 from armature.graph.programs import find
@@ -22,13 +25,14 @@ DESCRIPTION = """\
 Measure every combination of the values that are given: KEY=A,B, KEY=range(1,9) or KEY=choice(A,B), for any field and group.
 
 Each is a run of its own under runs/SWEEP/; one whose plan, load, versions and code are unchanged and that has ended well is skipped.
-A run that fails loses no other. The same command goes on after an interruption.
+A run that fails loses no other. The same command goes on after an interruption. hydra/launcher=submitit_slurm makes each a Slurm job.
 """
 EXAMPLES = """\
 examples:
   armature bench agg,disagg +model=tiny-qwen3 load.concurrency=1,4,16
   armature bench +model=tiny-qwen3 load=poisson load.rate=range(2,10,2) --repeats 3
   armature bench external url=http://127.0.0.1:8000 load.concurrency=1,8
+  armature bench agg,disagg +model=tiny-qwen3 hydra/launcher=submitit_slurm hydra.launcher.partition=gpu
 """
 # What a sweep does without being told: puts load on, and takes any port, as it never shares one with what serves beside it.
 DEFAULTS = ("load=closed", "frontend.port=0")
@@ -47,10 +51,11 @@ def parser() -> Parser:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A run that the sweep asks for. words: its overrides."""
+    """A run that the sweep asks for. words: its overrides. gpus: how many its plan uses."""
 
     run: PointRun
     words: tuple[str, ...]
+    gpus: int
 
 
 def main(argv: list[str]) -> int:
@@ -59,7 +64,8 @@ def main(argv: list[str]) -> int:
     p.refuse_options(unknown)
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: expected at least 1")
-    words = with_defaults(topology_words(options.words))
+    given, jobs = launcher.read(options.words)
+    words = with_defaults(topology_words(given))
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
     sweep = env.runs_dir() / (options.name or f"sweep-{digest}")
     planned = _planned(expand(words), sweep, options.repeats)
@@ -69,17 +75,31 @@ def main(argv: list[str]) -> int:
             print(f"[{number}/{len(planned)}] {each.run.name}: {'runs' if verdict.run else 'skips'}: {verdict.reason}")
         return 0
     print(f"sweep {sweep}: {len(planned)} run{'s' * (len(planned) > 1)}", flush=True)
-    by_run = {each.run.name: each for each in planned}
     with Journal(sweep) as journal:
-        outcomes = run_all(
-            [each.run for each in planned],
-            journal,
-            lambda run: _launch(by_run[run.name], logs=options.logs),
-            say=lambda text: print(text, flush=True),
-            force=options.force,
-        )
+        if jobs is None:
+            outcomes = _one_by_one(planned, journal, options.force, options.logs)
+        else:
+            outcomes = _spread(planned, journal, sweep, jobs, options.force)
         _show(outcomes, sweep)
     return 1 if any(o.state in ("failed", "not run") for o in outcomes) else 0
+
+
+def _one_by_one(planned: Sequence[_Planned], journal: Journal, force: bool, logs: bool) -> list[Outcome]:
+    by_run = {each.run.name: each for each in planned}
+    return run_all([each.run for each in planned], journal, lambda run: launch(by_run[run.name], logs), _say, force)
+
+
+def _spread(planned: Sequence[_Planned], journal: Journal, sweep: Path, jobs: SlurmJobs, force: bool) -> list[Outcome]:
+    from armature.launch.slurm_jobs import Slurm, task
+    from armature.launch.spread import Spread, left_behind
+
+    cluster = Slurm(jobs, sweep, {each.run.name: task(launch_and_note, each, gpus=each.gpus) for each in planned})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: jobs are cancelled
+    return Spread([each.run for each in planned], journal, cluster, _say, force).run(left_behind(sweep))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def with_defaults(words: Sequence[str]) -> list[str]:
@@ -103,7 +123,7 @@ def _planned(points: Sequence[Point], sweep: Path, repeats: int) -> list[_Planne
             load = deployment.load.model_dump(mode="json") | {"seed": seed}
             made_by = {"plan": plan.hash, "load": load, "profile": deployment.profile.model_dump(), **around}
             run = PointRun(f"{point.name}/seed-{seed}", sweep / point.name / f"seed-{seed}", made_by)
-            found.append(_Planned(run, (*point.words, *([] if seed == deployment.load.seed else [f"load.seed={seed}"]))))
+            found.append(_Planned(run, (*point.words, *([] if seed == deployment.load.seed else [f"load.seed={seed}"])), plan.gpus))
     names = [each.run.name for each in found]
     if doubled := sorted({n for n in names if names.count(n) > 1}):
         raise UserError(f"two runs of the sweep would be called {doubled[0]}", fix="vary load.seed either by itself or by --repeats")
@@ -119,13 +139,21 @@ def _load_generator() -> str:
     return digest.hexdigest()[:16]
 
 
-def _launch(planned: _Planned, logs: bool) -> int:
-    """Plan again (other ports may be free by now) and run."""
+def launch(planned: _Planned, logs: bool = False) -> int:
+    """Plan again (other ports may be free by now, and this may be another host) and run."""
     from armature.launch.local import LocalLauncher
 
     plan, composed = make_plan(planned.words, planned.run.folder)
     kept: dict[str, str] = records(plan, composed) | {"words.json": json.dumps(list(planned.words))}
     return asyncio.run(LocalLauncher(logs=logs, records=kept).run(plan))
+
+
+def launch_and_note(planned: _Planned) -> int:
+    """Run, and note what made the results when they are good: by the code that was at work, however long the sweep waits."""
+    code = launch(planned)
+    if code == 0:
+        planned.run.done()
+    return code
 
 
 def _show(outcomes: Sequence[Outcome], sweep: Path) -> None:

@@ -87,8 +87,7 @@ def records(plan: Plan, composed: Composed) -> dict[str, str]:
     """What a run directory keeps beside the plan: the composed deployment, and the host it ran on. File name -> text."""
     from armature.launch.facts import host
 
-    uses_gpus = any(node.gpus for node in plan.nodes)
     return {
         "deployment.json": composed.deployment.model_dump_json(indent=2),
-        "host.json": json.dumps(host(gpus=uses_gpus), indent=2),
+        "host.json": json.dumps(host(gpus=plan.gpus > 0), indent=2),
     }

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from armature.env import CUDA_VISIBLE
 from armature.errors import UserError
 from armature.graph.node import Graph, Node
 from armature.graph.plan import PLAN_VERSION, Plan, PlannedNode, PortBlock
@@ -34,7 +35,8 @@ class Site:
     """What a plan is placed on.
 
     python: how to start the project's own interpreter. env: what every node needs to find the project's code.
-    gpus: how many GPUs this host gives to the run. program: the path of a program of others, by its name.
+    gpus: how many GPUs this host gives to the run. visible: the names of those that this process may use; None: any.
+    program: the path of a program of others, by its name.
     """
 
     run_dir: Path
@@ -44,12 +46,13 @@ class Site:
     python: tuple[str, ...] = ("python3",)
     env: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
+    visible: tuple[str, ...] | None = None
     program: Callable[[str], str] = str
 
 
 def place(graph: Graph, site: Site) -> Plan:
     """Decide everything that the graph left open. Raises UserError when the host has too few GPUs or ports clash."""
-    gpus = _give_gpus(graph, site.gpus)
+    gpus = _give_gpus(graph, site)
     ports = _give_ports(graph, site.ports)
     values = {"run": str(site.run_dir), "cache": str(site.cache_dir), "tmp": str(site.tmp_dir)}
     values |= {f"port:{node}.{name}": str(block.first) for (node, name), block in ports.items()}
@@ -80,7 +83,7 @@ def _planned(
     argv = tuple(word for part in node.argv for word in _words(part, site, fill))
     env = {**site.env, **{k: fill(v) for k, v in node.env.items()}}
     if gpus:
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        env[CUDA_VISIBLE] = ",".join(map(str, gpus) if site.visible is None else (site.visible[gpu] for gpu in gpus))
     return PlannedNode(
         name=node.name,
         kind=node.kind,
@@ -123,14 +126,19 @@ def _value(values: Mapping[str, str], key: str) -> str:
     return values[key]
 
 
-def _give_gpus(graph: Graph, available: int) -> dict[str, tuple[int, ...]]:
+def _give_gpus(graph: Graph, site: Site) -> dict[str, tuple[int, ...]]:
     """GPU indices for each node, in the order of declaration, each GPU once."""
     wanted = sum(n.gpus for n in graph.nodes)
-    if wanted > available:
-        users = ", ".join(f"{n.name} ({n.gpus})" for n in graph.nodes if n.gpus)
+    users = ", ".join(f"{n.name} ({n.gpus})" for n in graph.nodes if n.gpus)
+    if wanted > site.gpus:
         raise UserError(
-            f"the graph needs {wanted} GPUs and hardware.gpus is {available}: {users}",
+            f"the graph needs {wanted} GPUs and hardware.gpus is {site.gpus}: {users}",
             fix="set hardware.gpus=, or use fewer replicas (topology.roles.<group>.replicas=)",
+        )
+    if site.visible is not None and wanted > len(site.visible):
+        raise UserError(
+            f"the graph needs {wanted} GPUs and {CUDA_VISIBLE}={','.join(site.visible)} gives {len(site.visible)}: {users}",
+            fix=f"unset {CUDA_VISIBLE}, or name more GPUs in it",
         )
     given: dict[str, tuple[int, ...]] = {}
     first = 0

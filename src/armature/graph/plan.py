@@ -27,7 +27,8 @@ class PlannedNode(Frozen):
     """A node as it will run: no placeholder is left in it.
 
     command: what runs, as a list. env: what is set on top of the launcher's own environment.
-    ports: name -> block. gpus: indices of the host's GPUs that are this node's alone.
+    ports: name -> block. gpus: which of the GPUs that the run may use are this node's; with
+    CUDA_VISIBLE_DEVICES set, 0 is the first that it names.
     """
 
     name: str
@@ -75,6 +76,11 @@ class Plan(Frozen):
 
     def __getitem__(self, name: str) -> PlannedNode:
         return next(n for n in self.nodes if n.name == name)
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs its nodes use, shared ones once."""
+        return len({gpu for node in self.nodes for gpu in node.gpus})
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """All nodes that need `name`, directly or not, in the order in which they start."""

@@ -26,6 +26,7 @@ def this_machine(name: str, gpus: int) -> Site:
         python=(sys.executable, "-P"),  # -P: a random.py in the user's folder must not be imported
         env=_import_path(),
         gpus=gpus,
+        visible=env.visible_gpus(),
         program=programs.find,
     )
 

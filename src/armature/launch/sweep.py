@@ -128,10 +128,10 @@ def _launched(run: PointRun, launch: Callable[[PointRun], int]) -> tuple[int, st
         code = launch(run)
     except UserError as e:
         return e.exit_code, e.render()
-    return code, "" if code == 0 else f"exit code {code}: {_last_word(run.folder)}"
+    return code, "" if code == 0 else f"exit code {code}: {last_word(run.folder)}"
 
 
-def _last_word(folder: Path) -> str:
+def last_word(folder: Path) -> str:
     """Why a run ended, as its events say."""
     try:
         return str(json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["detail"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from armature import env
 from armature.errors import UserError
 from armature.graph.node import Graph, HttpProbe, Node, PortRequest
 from armature.graph.place import Site, place
@@ -53,6 +55,26 @@ def test_gpus_are_given_once() -> None:
     plan = place(Graph(name="g", nodes=(node("a", gpus=2), node("b", gpus=1))), site(gpus=3))
     assert (plan["a"].gpus, plan["b"].gpus) == ((0, 1), (2,))
     assert plan["a"].env["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_gpus_are_those_that_the_process_may_use() -> None:
+    graph = Graph(name="g", nodes=(node("a", gpus=2), node("b", gpus=1)))
+    plan = place(graph, replace(site(gpus=3), visible=("5", "GPU-1", "2")))
+    assert (plan["a"].env["CUDA_VISIBLE_DEVICES"], plan["b"].env["CUDA_VISIBLE_DEVICES"]) == ("5,GPU-1", "2")
+    assert plan.hash == place(graph, site(gpus=3)).hash, "the same deployment on other GPUs"
+
+
+def test_fewer_visible_gpus_than_needed_are_refused() -> None:
+    with pytest.raises(UserError, match=r"needs 2 GPUs and CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
+        place(Graph(name="g", nodes=(node("a", gpus=2),)), replace(site(gpus=2), visible=("3",)))
+
+
+@pytest.mark.parametrize(("names", "expected"), [("2, 3", ("2", "3")), ("", ()), ("0,-1,1", ("0",)), (None, None)])
+def test_visible_gpus_are_read_as_cuda_reads_them(names: str | None, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if names is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
+    assert env.visible_gpus() == expected
 
 
 def test_too_few_gpus_are_refused_with_who_wants_them() -> None:

@@ -1,0 +1,111 @@
+"""`hydra/launcher=NAME hydra.launcher.KEY=VALUE`: where the runs of a sweep are started, in the words that users of Hydra know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from armature.config.section import Section
+from armature.errors import UserError, nearest
+
+CHOICE, PREFIX = "hydra/launcher", "hydra.launcher."
+NAMES = ("basic", "submitit_slurm")
+
+
+class SlurmJobs(Section):
+    """How each run of a sweep is asked of Slurm: sbatch's options, under the names that submitit and its plugin for Hydra give them."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    exclude: str | None = Field(default=None, description="Hosts that no run may use.")
+    gres: str | None = None
+    comment: str | None = None
+    name: str = Field(default="armature", description="The jobs' name in the queue.")
+    timeout_min: int = Field(default=60, gt=0, description="Minutes that one run may take.")
+    signal_delay_s: int = Field(default=90, ge=0, description="Seconds before that limit at which a run begins to end in order.")
+    cpus_per_task: int | None = Field(default=None, gt=0, description="Cores of a run; null: as the cluster gives.")
+    mem_gb: float | None = Field(default=None, gt=0, description="Memory of a run.")
+    gpus_per_node: int | None = Field(default=None, ge=0, description="GPUs of a run; null: its hardware.gpus.")
+    exclusive: bool = Field(default=True, description="Whether a run has its host to itself; else its neighbours are measured, too.")
+    array_parallelism: int = Field(default=256, gt=0, description="Runs at a time, at most.")
+    setup: list[str] = Field(default_factory=list, description="Lines of shell before each run, such as 'module load cuda'.")
+    additional_parameters: dict[str, Any] = Field(default_factory=dict, description="More of sbatch's options.")
+    submitit_folder: str | None = Field(default=None, description="Where jobs' scripts, logs and results lie; null: jobs/ in the sweep's.")
+
+
+def read(words: Sequence[str]) -> tuple[list[str], SlurmJobs | None]:
+    """The words that are not about the launcher, and what the others say; None: runs start here, one after the other.
+
+    Raises UserError for a launcher or a setting that does not exist.
+    """
+    rest: list[str] = []
+    name, settings = "basic", dict[str, tuple[str, Any]]()
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if key == CHOICE:
+            name = _chosen(word, value)
+        elif key.startswith(PREFIX):
+            settings[key.removeprefix(PREFIX)] = (word, _value(word))
+        else:
+            rest.append(word)
+    if name == "basic":
+        if settings:
+            word, _ = next(iter(settings.values()))
+            raise UserError(f"{word!r}: the launcher 'basic' has no settings", fix=f"add {CHOICE}=submitit_slurm")
+        return rest, None
+    return rest, _checked(settings)
+
+
+def _chosen(word: str, name: str) -> str:
+    if name not in NAMES:
+        guess = nearest(name, NAMES)
+        fix = f"did you mean {CHOICE}={guess}?" if guess else None
+        raise UserError(f"no launcher is called {name!r}", where=f"the override {word!r}", expected=f"one of {', '.join(NAMES)}", fix=fix)
+    return name
+
+
+def _value(word: str) -> Any:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as e:
+        raise UserError(f"{word!r} cannot be read as an override: {str(e).splitlines()[0]}") from None
+    if override.is_sweep_override():
+        raise UserError(f"{word!r}: where runs start cannot be varied", fix="give it one value; in quotes when it holds commas")
+    return override.value()
+
+
+def _checked(settings: dict[str, tuple[str, Any]]) -> SlurmJobs:
+    try:
+        return SlurmJobs.model_validate(_nested({key: value for key, (_, value) in settings.items()}))
+    except ValidationError as e:
+        first = e.errors()[0]
+        field = str(first["loc"][0])
+        where = next((f"the override {word!r}" for key, (word, _) in settings.items() if key.split(".")[0] == field), None)
+        known = sorted(SlurmJobs.model_fields)
+        if first["type"] == "extra_forbidden":
+            guess = nearest(field, known)
+            fix = f"did you mean {PREFIX}{guess}?" if guess else f"for sbatch's other options: {PREFIX}additional_parameters.{field}="
+            raise UserError(
+                f"{PREFIX}{field}: there is no such setting", where=where, expected=f"one of {', '.join(known)}", fix=fix
+            ) from None
+        message = first["msg"]
+        raise UserError(f"{PREFIX}{field}: {message[0].lower() + message[1:]}, got {first['input']!r}", where=where) from None
+
+
+def _nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """`additional_parameters.KEY` as a mapping: the only setting that has keys of its own."""
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        outer, _, inner = key.partition(".")
+        if inner:
+            nested.setdefault(outer, {})[inner] = value
+        else:
+            nested[outer] = value
+    return nested
