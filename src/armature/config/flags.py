@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from armature.config.schema import EngineArg
+from armature.config.engine_section import EngineArg
 from armature.errors import UserError, nearest
 
 # Flags that Armature sets itself, and the field that decides them.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from armature.config.schema import Model
+from armature.config.model import Model
 from armature.errors import UserError
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from armature.config.compose import compose, conf_dir, groups
-from armature.config.schema import RoleGroup, Runtime
+from armature.config.runtime import Runtime
+from armature.config.topology import RoleGroup
 from armature.errors import UserError
 
 

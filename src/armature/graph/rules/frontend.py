@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from armature.config.schema import Deployment, Router
+from armature.config.router import Router
+from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, plane_env, restart_policy
 

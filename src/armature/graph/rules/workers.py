@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 
 from armature import env
+from armature.config.engine_section import EngineArg
 from armature.config.flags import to_argv
 from armature.config.modelref import ModelSource
-from armature.config.schema import Deployment, Disaggregation, EngineArg, RoleGroup
+from armature.config.schema import Deployment
+from armature.config.topology import Disaggregation, RoleGroup
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env, restart_policy
 
