@@ -13,14 +13,14 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +33,26 @@ from armature.engine.cpu import SITE
 RECORD = Path(__file__).parent / "records" / "compare.json"
 AIPERF = "aiperf==0.13.0"
 CONCURRENCY, REQUESTS, INPUT, OUTPUT, GAP_MS = 8, 200, 128, 50, 5.0
+LONGER = 600  # requests of a second run: the CPU time that it takes more is that of its further tokens
 TTFT_MAY_DIFFER, RATE_MAY_DIFFER = 0.05, 0.03
 
 
 @dataclass(frozen=True)
 class Setup:
-    """url: of the ruler. scratch: for this run alone. tools: the environments of the other clients."""
+    """url: of the ruler. scratch: for this run alone. requests: how many. tools: the environments of the other clients."""
 
     url: str
     scratch: Path
+    requests: int
     tokenizer: Path
     tools: Path
 
 
 def ours(at: Setup) -> dict[str, float]:
-    words = ["--concurrency", str(CONCURRENCY), "--count", str(REQUESTS), "--input", str(INPUT), "--output", str(OUTPUT)]
+    words = ["--concurrency", str(CONCURRENCY), "--count", str(at.requests), "--input", str(INPUT), "--output", str(OUTPUT)]
     load(at.url, at.scratch / "ours", "--warmup-count", str(CONCURRENCY), *words)
     found = measured_requests(at.scratch / "ours")
-    assert len(found) == REQUESTS and all(r["ok"] for r in found), f"see {at.scratch / 'ours.log'}"
+    assert len(found) == at.requests and all(r["ok"] for r in found), f"see {at.scratch / 'ours.log'}"
     took = max(r["ended"] for r in found) - min(r["started"] for r in found)
     return {
         "ttft_p50_ms": statistics.median(r["ttft_ms"] for r in found),
@@ -62,7 +64,7 @@ def ours(at: Setup) -> dict[str, float]:
 def aiperf(at: Setup) -> dict[str, float]:
     out = at.scratch / "aiperf"
     words = ["profile", "-m", "ruler", "--url", at.url, "--endpoint-type", "completions", "--streaming", "--ui", "none"]
-    words += ["--concurrency", str(CONCURRENCY), "--request-count", str(REQUESTS), "--warmup-request-count", str(CONCURRENCY)]
+    words += ["--concurrency", str(CONCURRENCY), "--request-count", str(at.requests), "--warmup-request-count", str(CONCURRENCY)]
     words += ["--synthetic-input-tokens-mean", str(INPUT), "--synthetic-input-tokens-stddev", "0", "--use-server-token-count"]
     words += ["--output-tokens-mean", str(OUTPUT), "--output-tokens-stddev", "0", "--extra-inputs", "ignore_eos:true"]
     words += ["--tokenizer", str(at.tokenizer), "--output-artifact-dir", str(out), "--random-seed", "1"]
@@ -79,7 +81,7 @@ def bench_serving(at: Setup) -> dict[str, float]:
     out = at.scratch / "bench_serving.jsonl"
     words = ["--backend", "sglang-oai", "--base-url", at.url, "--model", "ruler", "--tokenizer", str(at.tokenizer), "--disable-tqdm"]
     words += ["--dataset-name", "random-ids", "--random-input-len", str(INPUT), "--random-output-len", str(OUTPUT)]
-    words += ["--random-range-ratio", "1", "--num-prompts", str(REQUESTS), "--max-concurrency", str(CONCURRENCY)]
+    words += ["--random-range-ratio", "1", "--num-prompts", str(at.requests), "--max-concurrency", str(CONCURRENCY)]
     words += ["--warmup-requests", str(CONCURRENCY), "--output-file", str(out)]
     # This environment's packages come first, with the engine's stand-ins for a host without a GPU.
     environment = {"PYTHONPATH": os.pathsep.join([str(SITE), *(p for p in sys.path if p)]), "SGLANG_USE_CPU_ENGINE": "1"}
@@ -107,6 +109,24 @@ def install(tools: Path) -> None:
             subprocess.run([tools / name / "bin/python", "-m", "pip", "install", "--quiet", package], check=True)
 
 
+def asked(client: Callable[[Setup], dict[str, float]], at: Setup) -> tuple[dict[str, float], float]:
+    """What a client measured of a ruler of its own, beside what that sent, and the client's CPU seconds, its start and end included."""
+    at.scratch.mkdir()
+    log = at.scratch / "sent.json"
+    with ruler(GAP_MS, log) as url:
+        before = _children_cpu_s()
+        found = client(replace(at, url=url))
+        seconds = _children_cpu_s() - before
+    sent = [r["sent_ms"] for r in json.loads(log.read_text())["requests"]]
+    return found | {"sent_ttft_p50_ms": statistics.median(s[0] for s in sent)}, seconds
+
+
+def _children_cpu_s() -> float:
+    """CPU seconds of all processes that have ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tokenizer", type=Path, required=True)
@@ -120,14 +140,11 @@ def main() -> None:
         install(tools)
         for k in range(options.rounds):
             for name, client in CLIENTS.items():
-                folder, log = scratch / f"{k}-{name}", scratch / f"{k}-{name}-sent.json"
-                folder.mkdir()
-                began = time.time()
-                with ruler(GAP_MS, log) as url:
-                    found = client(Setup(url, folder, options.tokenizer.absolute(), tools))
-                sent = [r["sent_ms"] for r in json.loads(log.read_text())["requests"]]
-                found["sent_ttft_p50_ms"] = statistics.median(s[0] for s in sent)
-                samples[name].append(found | {"seconds": round(time.time() - began, 1)})
+                at = Setup("", scratch / f"{k}-{name}", REQUESTS, options.tokenizer.absolute(), tools)
+                found, seconds = asked(client, at)
+                _, longer = asked(client, replace(at, scratch=scratch / f"{k}-{name}-long", requests=LONGER))
+                found["client_cpu_us_per_token"] = (longer - seconds) * 1e6 / ((LONGER - REQUESTS) * OUTPUT)
+                samples[name].append(found)
                 print(k, name, {q: round(v, 2) for q, v in found.items()}, flush=True)
     medians = {name: {q: round(statistics.median(s[q] for s in runs), 2) for q in runs[0]} for name, runs in samples.items()}
     own = medians["ours"]
@@ -140,8 +157,8 @@ def main() -> None:
         if name != "ours"
     }
     agree = {name: abs(d["ttft_p50"]) <= TTFT_MAY_DIFFER and abs(d["tokens_per_s"]) <= RATE_MAY_DIFFER for name, d in differ.items()}
-    settings = {"concurrency": CONCURRENCY, "requests": REQUESTS, "input": INPUT, "output": OUTPUT, "gap_ms": GAP_MS, "aiperf": AIPERF}
-    settings |= {"locustfile": LOCUSTFILE.name, "rounds": options.rounds}
+    settings = {"concurrency": CONCURRENCY, "requests": REQUESTS, "longer": LONGER, "input": INPUT, "output": OUTPUT}
+    settings |= {"gap_ms": GAP_MS, "aiperf": AIPERF, "locustfile": LOCUSTFILE.name, "rounds": options.rounds}
     record = {"hardware": facts.hardware(), "versions": facts.versions(), "settings": settings}
     record |= {"median": medians, "differ_from_ours": differ, "agree": agree, "samples": samples}
     RECORD.parent.mkdir(exist_ok=True)

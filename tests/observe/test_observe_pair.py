@@ -40,15 +40,11 @@ def test_a_second_launch_shows_no_series_of_the_first(pair: Any) -> None:
     before, folder = metrics(pair, "decode-0").total(count), folders(pair)
     assert before >= 10 and len(folder) == 1
     pid = next(e["pid"] for e in pair.up.events() if e["event"] == "started" and e["node"] == "decode-0")
-    ready = ready_times(pair)
+    ready = pair.up.times_ready("decode-0")
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: ready_times(pair) > ready, within_s=90)
+    assert eventually(lambda: pair.up.times_ready("decode-0") > ready, within_s=90)
     assert 0 < metrics(pair, "decode-0").total(count) < before
     assert len(folders(pair)) == 1 and folders(pair) != folder
-
-
-def ready_times(served: Any) -> int:
-    return sum(e["event"] == "ready" and e["node"] == "decode-0" for e in served.up.events())
 
 
 def folders(served: Any) -> list[Path]:

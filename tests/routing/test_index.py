@@ -21,11 +21,10 @@ REQUESTS = int(os.environ.get("ARMATURE_TEST_REQUESTS", "300"))
 
 def restart(served: Any, node: str) -> None:
     """Kill a node and wait until the launcher has started it again."""
-    before = [e for e in served.up.events() if e["event"] == "ready" and e["node"] == node]
-    pid = [e["pid"] for e in served.up.events() if e["event"] == "started" and e["node"] == node][-1]
-    os.kill(pid, signal.SIGKILL)
+    before = served.up.times_ready(node)
+    os.kill(served.up.pids(node)[-1], signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while len([e for e in served.up.events() if e["event"] == "ready" and e["node"] == node]) == len(before):
+    while served.up.times_ready(node) == before:
         assert time.monotonic() < deadline, served.up.text()[-2000:]
         time.sleep(0.1)
 

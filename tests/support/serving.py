@@ -51,6 +51,14 @@ class Up:
         """The first event of that name (of that node)."""
         return next((e for e in self.events() if e["event"] == name and node in (None, e.get("node"))), None)
 
+    def times_ready(self, node: str) -> int:
+        """How often a node has become ready: once, and once more after each restart."""
+        return sum(e["event"] == "ready" and e["node"] == node for e in self.events())
+
+    def pids(self, node: str) -> list[int]:
+        """The processes that a node has been, the present one last."""
+        return [e["pid"] for e in self.events() if e["event"] == "started" and e["node"] == node]
+
     def wait_event(self, name: str, node: str | None = None, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

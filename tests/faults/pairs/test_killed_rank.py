@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from watched import pids, until_ready
+from watched import until_ready
 
 from support.loading import Load, under_load
 from support.serving import up
@@ -21,7 +21,7 @@ def test_a_killed_rank_ends_its_worker_which_comes_back(tmp_path: Path, cache: P
 
         async def kill(load: Load) -> None:
             await asyncio.sleep(2)
-            worker = psutil.Process(pids(running, "worker-0")[-1])
+            worker = psutil.Process(running.pids("worker-0")[-1])
             rank = next(p for p in worker.children(recursive=True) if "scheduler_DP1" in " ".join(p.cmdline()))
             rank.kill()
             await until_ready(running, "worker-0", 2)

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import psutil
 import pytest
-from watched import LIMIT_S, LIMITS, pids, times_ready, until_ready
+from watched import LIMIT_S, LIMITS, until_ready
 
 from support.loading import Load, under_load
 from support.serving import Up, up
@@ -31,12 +31,12 @@ def one_pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[
 @pytest.mark.parametrize("node", ["prefill-0", "decode-0"])
 def test_one_worker_outlives_the_other_and_pairs_with_its_successor(one_pair: Up, node: str) -> None:
     other = {"prefill-0": "decode-0", "decode-0": "prefill-0"}[node]
-    again, others = times_ready(one_pair, node) + 1, len(pids(one_pair, other))
+    again, others = one_pair.times_ready(node) + 1, len(one_pair.pids(other))
     back: list[float] = []
 
     async def kill(load: Load) -> None:
         await asyncio.sleep(2)
-        os.kill(pids(one_pair, node)[-1], signal.SIGKILL)
+        os.kill(one_pair.pids(node)[-1], signal.SIGKILL)
         await until_ready(one_pair, node, again)
         back.append(load.now())
         await asyncio.sleep(6)
@@ -48,17 +48,17 @@ def test_one_worker_outlives_the_other_and_pairs_with_its_successor(one_pair: Up
     assert load.failed, "nobody noticed: was it killed?"
     assert load.good_from < back[0] + 3
     assert max(a.ended - a.began for a in load.asked) < LIMIT_S + 10, "a request hung"
-    assert len(pids(one_pair, other)) == others, f"{other} was restarted"
+    assert len(one_pair.pids(other)) == others, f"{other} was restarted"
 
 
 def test_a_bootstrap_server_that_does_not_answer_is_an_answer_within_the_limit(one_pair: Up) -> None:
     """A decode worker that has not met its prefill worker asks the bootstrap server first, which lives in that one's main process."""
-    again = times_ready(one_pair, "decode-0") + 1
-    os.kill(pids(one_pair, "decode-0")[-1], signal.SIGKILL)
+    again = one_pair.times_ready("decode-0") + 1
+    os.kill(one_pair.pids("decode-0")[-1], signal.SIGKILL)
     asyncio.run(until_ready(one_pair, "decode-0", again))
     client = openai.OpenAI(base_url=f"{one_pair.plan['url']}/v1", api_key="none", max_retries=0, timeout=60)
     ask: Any = {"model": one_pair.plan["model"], "prompt": [5, 6, 7], "max_tokens": 4, "extra_body": {"ignore_eos": True}}
-    prefill = psutil.Process(pids(one_pair, "prefill-0")[-1])
+    prefill = psutil.Process(one_pair.pids("prefill-0")[-1])
     prefill.suspend()
     try:
         began = time.monotonic()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched import LIMIT_S, LIMITS, pids, until_ready
+from watched import LIMIT_S, LIMITS, until_ready
 
 from support.loading import Load, cancelled, first_token_s, under_load
 from support.serving import Up, up
@@ -78,7 +78,7 @@ def test_cancelled_requests_leave_nothing(two_pairs: Up) -> None:
 def test_with_a_second_worker_no_request_fails_when_one_is_killed(two_pairs: Up, node: str) -> None:
     async def kill(load: Load) -> None:
         await asyncio.sleep(2)
-        os.kill(pids(two_pairs, node)[-1], signal.SIGKILL)
+        os.kill(two_pairs.pids(node)[-1], signal.SIGKILL)
         await asyncio.sleep(10)
 
     load = asyncio.run(under_load(two_pairs.plan["url"], two_pairs.plan["model"], kill))
