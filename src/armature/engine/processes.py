@@ -24,8 +24,11 @@ def end(engine: Any) -> None:
     atexit.unregister(engine.shutdown)
     if engine.tokenizer_manager._subprocess_watchdog is not None:
         engine.tokenizer_manager._subprocess_watchdog.stop()
-    if engine.send_to_rpc is not None:
-        engine.send_to_rpc.close(linger=0)
+    # Open ones would hang this process: garbage collection may end their ZeroMQ context first, which waits for them forever.
+    manager = engine.tokenizer_manager
+    for socket in (engine.send_to_rpc, manager.send_to_scheduler, manager.recv_from_detokenizer):
+        if socket is not None:
+            socket.close(linger=0)
     doomed = of(engine)
     for process in doomed:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import psutil
 import pytest
-from watched import LIMIT_S, LIMITS, until_ready
+from watched import LIMIT_S, limits, until_ready
 
 from support.loading import Load, under_load
 from support.serving import Up, up
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def one_pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
-    with up(tmp_path_factory.mktemp("one"), cache, "disagg", "+model=tiny-qwen3", "frontend.port=0", *LIMITS) as running:
+    with up(tmp_path_factory.mktemp("one"), cache, "disagg", "+model=tiny-qwen3", "frontend.port=0", *limits()) as running:
         running.wait_event("serving")
         yield running
 

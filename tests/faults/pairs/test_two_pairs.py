@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched import LIMIT_S, LIMITS, until_ready
+from watched import limits, until_ready
 
 from support.loading import Load, cancelled, first_token_s, under_load
 from support.serving import Up, up
+
+LIMIT_S = 15  # with sixteen requests at once, four engines on two busy cores take seconds for a prompt
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -25,7 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 def two_pairs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
     """Two prefill and two decode workers. Not routed by KV: that router of runtime 1.6.1 books a request by its id, and
     refuses it while an earlier attempt of it is still booked."""
-    words = ("disagg_router", "+model=tiny-qwen3", "frontend.port=0", "topology.router.mode=round_robin", *LIMITS)
+    words = ("disagg_router", "+model=tiny-qwen3", "frontend.port=0", "topology.router.mode=round_robin", *limits(LIMIT_S))
     with up(tmp_path_factory.mktemp("two"), cache, *words) as running:
         running.wait_event("serving")
         yield running

@@ -7,7 +7,11 @@ import asyncio
 from support.serving import Up
 
 LIMIT_S = 6
-LIMITS = (f"disaggregation.bootstrap_timeout_s={LIMIT_S}", f"disaggregation.transfer_timeout_s={LIMIT_S}")
+
+
+def limits(seconds: int = LIMIT_S) -> tuple[str, ...]:
+    """How long either leg of a request waits for the other."""
+    return f"disaggregation.bootstrap_timeout_s={seconds}", f"disaggregation.transfer_timeout_s={seconds}"
 
 
 async def until_ready(running: Up, node: str, times: int, within_s: float = 120.0) -> None:
