@@ -68,8 +68,29 @@ def test_the_profile_names_the_operators_of_the_model(ended: Up) -> None:
     assert "Operators of worker-0" in page and "aten::mm" in page
 
 
-def test_prefill_and_decode_serve_until_the_load_has_ended(tmp_path: Path, cache: Path) -> None:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
+    """Prefill and decode, loaded and looked at by py-spy until they ended by themselves."""
+    words = ("disagg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=2", "load.count=60")
+    profile = ("profile=pyspy", "profile.nodes=[frontend,decode-0]", "profile.after_s=0", "profile.seconds=1")
+    with up(tmp_path_factory.mktemp("pair"), cache, *words, *profile) as running:
+        running.process.wait(300)
+        yield running
+
+
+def test_prefill_and_decode_serve_until_the_load_has_ended(pair: Up) -> None:
     """The task that probes every pair has ended by then; it was the first to need them, and is not the last."""
-    with up(tmp_path, cache, "disagg", "+model=tiny-qwen3", "frontend.port=0", *SMALL, "load.concurrency=2", "load.count=20") as running:
-        assert running.process.wait(300) == 0, running.text()
-        assert results(running)["overall"]["counts"]["ok"] == 20
+    assert pair.process.returncode == 0, pair.text()
+    assert results(pair)["overall"]["counts"]["ok"] == 60
+
+
+def test_a_flame_graph_shows_the_engine_s_python(pair: Up) -> None:
+    (graph,) = (pair.run_dir / "results/profile/decode-0").glob("*.svg")
+    assert "event_loop" in graph.read_text(), "the scheduler is a process below the worker"
+    assert graph.name in (pair.run_dir / "report.html").read_text()
+
+
+def test_a_node_without_python_at_work_fails_no_profile(pair: Up) -> None:
+    """The frontend's work is in Rust: py-spy finds nothing in it, or next to nothing."""
+    for graph in (pair.run_dir / "results/profile/frontend").glob("*.svg"):
+        assert "<svg" in graph.read_text()

@@ -21,6 +21,7 @@ from armature.errors import UserError
 
 ANSWER_S = 300.0  # a trace is written before the answer comes
 _LOOK_S = 0.1
+_IDLE = "No stack counts found"  # py-spy's word for a process all of whose threads waited
 
 
 def wait_until_steady(load: Path, after_s: float) -> None:
@@ -62,7 +63,8 @@ def torch(targets: Mapping[str, str], seconds: float, out: Path, gpus: bool) -> 
 
 
 def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, program: str) -> list[Path]:
-    """Flame graphs of every Python process of `nodes`, at the same time. processes: the folder of the nodes' TMPDIRs."""
+    """Flame graphs of the Python processes of `nodes`, at the same time; none of one that ran no Python meanwhile, as a frontend does
+    whose work is in Rust. processes: the folder of the nodes' TMPDIRs."""
     running: list[tuple[Path, subprocess.Popen[str]]] = []
     for node in nodes:
         if not (roots := _roots(node, processes)):
@@ -76,6 +78,10 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
     files = []
     for file, recording in running:
         said, _ = recording.communicate()
+        if _IDLE in said:
+            file.unlink(missing_ok=True)
+            print(f"{file.parent.name}: process {file.stem} ran no Python meanwhile: there is no flame graph of it", flush=True)
+            continue
         if recording.returncode or not file.exists():
             raise UserError(f"py-spy made no {file.name}: {said.strip()[-400:]}", fix="it needs the right to read other processes (ptrace)")
         files.append(file)
