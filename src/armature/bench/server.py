@@ -11,6 +11,13 @@ from armature.bench.summary import ServerSeries
 
 _COUNTER_ENDS = ("_total", "_sum", "_count")
 
+# What is asked of a server under load, first things first; names that begin with none of these come after the last but one.
+_FIRST = (
+    *("gpu_utilization", "gpu_", "host_cpu_cores", "host_rss_bytes"),
+    *("armature_requests_", "armature_kv_cache_use_ratio", "armature_", "sglang:", "dynamo_frontend_queued", "dynamo_frontend_inflight"),
+)
+_LAST = ("dynamo_", "python_", "process_")
+
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -27,6 +34,13 @@ def series(samples: Iterable[Sample], began: float | None = None, ended: float |
 def is_counter(name: str) -> bool:
     """Whether a metric only grows, as Prometheus' names say."""
     return name.endswith(_COUNTER_ENDS)
+
+
+def interest(name: str) -> tuple[int, int]:
+    """Where a metric stands among others, to sort by. The parts of a histogram come after what is a figure by itself."""
+    part = int(name.endswith(("_sum", "_count")))
+    rank = next((i for i, begin in enumerate(_FIRST) if name.startswith(begin)), len(_FIRST) + name.startswith(_LAST))
+    return part, rank
 
 
 def increase_per_s(samples: Sequence[Sample]) -> float | None:

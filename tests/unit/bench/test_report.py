@@ -14,6 +14,7 @@ from armature.bench.compare.groups import group as group_runs
 from armature.bench.report.page import graph, page
 from armature.bench.report.trade_offs import points, trade_offs
 from armature.bench.runs import Run
+from armature.bench.server import interest
 from armature.bench.summarize import load_summary, summarize, write
 from armature.cli.report import main
 from support.browser import CHROMIUM, WITHOUT, open_page
@@ -154,3 +155,26 @@ def test_a_report_of_tables_alone_needs_no_raw_files(tmp_path: Path) -> None:
         file.unlink()
     run.load.rmdir()
     assert "Over time" in page([measured(run.path)], tmp_path / "report.html")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT)
+def test_a_flame_graph_is_drawn_in_the_page_and_runs_nothing(tmp_path: Path) -> None:
+    run = made(tmp_path, "agg/1")
+    (run / "results/profile/worker-0").mkdir()
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>console.error("it ran")</script></svg>'
+    (run / "results/profile/worker-0/7.svg").write_text(drawing)
+    html = own(text_of(run))
+    assert "Flame graph of worker-0" in html and 'src="data:image/svg+xml;base64,' in html
+    assert open_page(run / "report.html", tmp_path).console == []
+
+
+def test_what_is_asked_of_a_server_first_is_drawn_first() -> None:
+    names = [
+        "dynamo_frontend_ttft_sum",
+        "dynamo_tokio_tasks",
+        "vllm:running",
+        "armature_requests_running",
+        "host_cpu_cores",
+        "gpu_utilization",
+    ]
+    assert sorted(names, key=interest) == [*reversed(names[1:]), names[0]]

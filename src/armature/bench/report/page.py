@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
-import msgspec
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
@@ -19,14 +16,13 @@ from armature.bench.compare import render
 from armature.bench.compare.comparison import compare
 from armature.bench.compare.groups import Measured, Repeats, flatten, group, lasting, usable
 from armature.bench.metrics import FIGURES, METRICS, number
-from armature.bench.profiling.trace import FILE as TOP_FILE
-from armature.bench.profiling.trace import Top
 from armature.bench.read import read_load
 from armature.bench.records import Request, Sample
 from armature.bench.report import figures as plots
+from armature.bench.report.profiles import flames, tops, traces
 from armature.bench.report.trade_offs import trade_offs as trade_offs_of
 from armature.bench.runs import Run
-from armature.bench.server import Key, series
+from armature.bench.server import Key, interest, series
 from armature.bench.summary import Summary
 from armature.bench.text import latencies
 from armature.errors import UserError
@@ -34,7 +30,7 @@ from armature.graph.draw import draw
 
 ALL = "all requests"  # beside the classes of the workload
 OPEN_RUNS = 2  # how many runs' details are unfolded
-MOST_SERVER_PLOTS = 24
+MOST_SERVER_PLOTS = 16
 _TABLE = (
     *("requests_per_s", "output_tokens_per_s", "output_tokens_per_s_per_gpu", "output_tokens_per_s_per_user"),
     *("ttft_p50_ms", "ttft_p99_ms", "itl_p50_ms", "itl_p99_ms", "tpot_p50_ms", "e2e_p99_ms", "goodput_fraction"),
@@ -150,6 +146,7 @@ def _run(m: Measured, letter: str, requests: Sequence[Request], figures: Figures
         "graph_text": text,
         "traces": traces(m.run, out),
         "tops": tops(m.run),
+        "flames": flames(m.run),
     }
 
 
@@ -192,13 +189,13 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _server(run: Run, zero: float, figures: Figures) -> tuple[list[str], str]:
-    """Plots of the servers' samples, those that change first; and how many were left out."""
+    """Plots of the servers' samples, of those that changed, the ones that are asked for first; and how many were left out."""
     samples: Sequence[Sample] = read_load(run.load).samples if run.load.is_dir() else ()
     by_name: dict[str, dict[Key, list[Sample]]] = {}
     for key, found in series(samples).items():
         by_name.setdefault(key[1], {})[key] = found
     moving = [name for name, found in by_name.items() if any(len({s.value for s in its}) > 1 for its in found.values())]
-    shown = moving[:MOST_SERVER_PLOTS]
+    shown = sorted(moving, key=interest)[:MOST_SERVER_PLOTS]
     made = [figures.add(plots.sampled(name, by_name[name], zero)) for name in shown]
     note = f"Not drawn: {len(by_name) - len(moving)} that never changed, {len(moving) - len(shown)} others. summary.json has all."
     return made, note if len(shown) < len(by_name) else ""
@@ -213,16 +210,3 @@ def graph(run: Run) -> tuple[str | None, str | None]:
     except UserError:
         return None, draw(run.plan, "mermaid")
     return svg[svg.index("<svg") :], None
-
-
-def tops(run: Run) -> list[tuple[str, Top]]:
-    """The top operators of each rank that was traced: its node, and what its trace says in short."""
-    files = sorted((run.results / "profile").glob(f"*/{TOP_FILE}"))
-    return [(file.parent.name, top) for file in files for top in msgspec.json.decode(file.read_bytes(), type=list[Top])]
-
-
-def traces(run: Run, out: Path) -> list[tuple[str, str]]:
-    """The files under results/profile/, with links from where the page lies."""
-    folder = run.results / "profile"
-    files = sorted(f for f in folder.rglob("*") if f.is_file()) if folder.is_dir() else []
-    return [(f.relative_to(folder).as_posix(), quote(os.path.relpath(f, out.parent))) for f in files]
