@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from bench_place import SMALL
@@ -53,6 +54,8 @@ def test_the_user_sees_the_figures_and_where_the_report_is(ended: Up) -> None:
 def test_samples_say_what_each_node_did(ended: Up) -> None:
     series = {(s["node"], s["name"]) for s in results(ended)["server"]}
     assert {("worker-0", "host_cpu_cores"), ("frontend", "host_rss_bytes"), ("sampler", "host_cpu_cores")} <= series
+    rss = next(s["mean"] for s in results(ended)["server"] if (s["node"], s["name"]) == ("worker-0", "host_rss_bytes"))
+    assert rss > 900e6, "the worker alone takes 700 MB: its scheduler is missing"
     names = {name for node, name in series if node == "worker-0" and name.startswith("armature")}
     assert {"armature_requests_running", "armature_requests_waiting", "armature_kv_cache_use_ratio"} <= names, sorted(
         n for n in names if n.startswith("armature")
@@ -87,6 +90,7 @@ def test_prefill_and_decode_serve_until_the_load_has_ended(pair: Up) -> None:
 def test_a_flame_graph_shows_the_engine_s_python(pair: Up) -> None:
     (graph,) = (pair.run_dir / "results/profile/decode-0").glob("*.svg")
     assert "event_loop" in graph.read_text(), "the scheduler is a process below the worker"
+    ElementTree.parse(graph)  # a browser draws nothing of a file that is no XML
     assert graph.name in (pair.run_dir / "report.html").read_text()
 
 

@@ -51,7 +51,7 @@ def read_metrics(node: str, now: float, text: str) -> Iterator[Sample]:
 
 
 class Processes:
-    """CPU and memory of each node's processes, which are those whose TMPDIR is the node's folder below `folder`."""
+    """CPU and memory of each node's processes: those whose TMPDIR is the node's folder below `folder`, and all that they started."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -90,7 +90,18 @@ class Processes:
 
 
 def node_of(process: psutil.Process, folder: str) -> str | None:
-    """The node that a process belongs to, by its TMPDIR, which is a folder below `folder`."""
+    """The node that a process belongs to, by its TMPDIR, which is a folder below `folder`, or by that of who started it.
+
+    A process that gives itself another title, as an engine's do, loses what others can read of its environment.
+    """
+    try:
+        line = (process, *process.parents())
+    except psutil.Error:
+        return None
+    return next((node for each in line if (node := _own_node(each, folder))), None)
+
+
+def _own_node(process: psutil.Process, folder: str) -> str | None:
     try:
         parent, _, node = process.environ().get("TMPDIR", "").rpartition("/")
     except psutil.Error:

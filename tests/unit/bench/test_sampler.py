@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from armature.bench.records import Sample
-from armature.bench.sampler import Processes, Target, read_metrics, sample
+from armature.bench.sampler import Processes, Target, node_of, read_metrics, sample
 
 TEXT = """\
 # TYPE armature_requests_running gauge
@@ -56,6 +57,22 @@ def test_processes_are_a_nodes_by_their_tmpdir(tmp_path: Path) -> None:
         process.wait()
     assert set(found) == {("worker-0", "host_cpu_cores"), ("worker-0", "host_rss_bytes")}
     assert found["worker-0", "host_cpu_cores"] > 0.1 and found["worker-0", "host_rss_bytes"] > 1e6
+
+
+def test_what_a_node_s_process_started_is_the_node_s_though_its_environment_cannot_be_read(tmp_path: Path) -> None:
+    """As an engine's scheduler, whose new title overwrites its environment."""
+    hide = "import subprocess; subprocess.run(['sleep', '20'], env={})"
+    process = subprocess.Popen([sys.executable, "-c", hide], env=os.environ | {"TMPDIR": str(tmp_path / "worker-0")})
+    try:
+        while not (children := psutil.Process(process.pid).children()):
+            time.sleep(0.05)
+        assert node_of(children[0], str(tmp_path)) == "worker-0"
+        assert node_of(psutil.Process(), str(tmp_path)) is None
+    finally:
+        for child in psutil.Process(process.pid).children():
+            child.kill()
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("slow_s", [0.0, 0.25])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -21,6 +22,8 @@ from armature.errors import UserError
 
 ANSWER_S = 300.0  # a trace is written before the answer comes
 _LOOK_S = 0.1
+# py-spy reads processes that go on meanwhile, and now and then a name of nonsense; no browser draws an SVG with these bytes in it.
+_UNREADABLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _IDLE = "No stack counts found"  # py-spy's word for a process all of whose threads waited
 
 
@@ -84,6 +87,7 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
             continue
         if recording.returncode or not file.exists():
             raise UserError(f"py-spy made no {file.name}: {said.strip()[-400:]}", fix="it needs the right to read other processes (ptrace)")
+        file.write_bytes(_UNREADABLE.sub(b"?", file.read_bytes()))
         files.append(file)
     return files
 

@@ -32,5 +32,5 @@ def flames(run: Run) -> list[tuple[str, str]]:
 def traces(run: Run, out: Path) -> list[tuple[str, str]]:
     """The files under results/profile/, with links from where the page lies."""
     folder = run.results / "profile"
-    files = sorted(f for f in folder.rglob("*") if f.is_file()) if folder.is_dir() else []
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith(".")) if folder.is_dir() else []
     return [(f.relative_to(folder).as_posix(), quote(os.path.relpath(f, out.parent))) for f in files]
