@@ -47,7 +47,7 @@ class Slurm(Cluster):
             raise UserError(f"there is no {missing[0]} on the PATH", fix="run the sweep on a login host of the cluster")
         self._submitit: Any = submitit
         self._settings, self._folder, self._tasks = settings, folder, tasks
-        self.jobs_folder = Path(settings.submitit_folder).absolute() if settings.submitit_folder else folder / "jobs"
+        self.jobs_folder = env.caller_dir() / settings.submitit_folder if settings.submitit_folder else folder / "jobs"
         self._gone: dict[str, float] = {}
 
     def submit(self, runs: Sequence[PointRun]) -> list[str]:
