@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from bench_place import SMALL, Place
 
+from support.measuring import SMALL, Place
 from support.scripted_server import MODEL, ScriptedServer
 
 WORDS = ("external", *SMALL, "load.concurrency=2", "load.output=4")

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from bench_place import LENIENT, Place
 
 from armature.config.compose import conf_dir, groups
+from support.measuring import LENIENT, Place
 from support.scripted_server import ScriptedServer
 
 TRACE = [{"timestamp": 100 * i, "input_length": 600, "output_length": 4, "hash_ids": [0, i + 1]} for i in range(12)]

@@ -9,8 +9,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from bench_place import SMALL
 
+from support.measuring import SMALL
 from support.serving import CLEAN, Up, leftovers, up
 
 COUNT = 150  # long enough to be looked at in its middle

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from bench_place import SMALL, Place
+
+from support.measuring import SMALL, Place
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

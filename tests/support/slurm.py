@@ -68,7 +68,10 @@ def why_not() -> str | None:
     """Why there can be none here; None: there can."""
     if missing := [p for p in PROGRAMS if not shutil.which(p, path=_PATH)]:
         return f"no {missing[0]}: apt-get install slurm-wlm munge"
-    return None if os.geteuid() == 0 else "slurmd starts jobs as root only"
+    if os.geteuid() != 0:
+        return "slurmd starts jobs as root only"
+    groups = Path("/proc/self/setgroups")  # as in a sandbox of Bazel
+    return "no process may change its groups here, and Slurm's do" if groups.exists() and groups.read_text().strip() == "deny" else None
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_place import SMALL, Place
 
+from support.measuring import SMALL, Place
 from support.scripted_server import ScriptedServer
 from support.slurm import SlurmLab, slurm_lab, why_not
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from support.scripted_server import ScriptedServer, scripted_server
 from support.serving import environment
 
 # A machine shared with other tests stalls: what the tests look at is not how fast the client is.
@@ -48,3 +51,19 @@ class Place:
             output, _ = process.communicate()
             raise AssertionError(f"it did not end:\n{output}") from None
         return process.returncode, output
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def place(tmp_path: Path, cache: Path) -> Place:
+    return Place(tmp_path, cache)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as server:
+        yield server
