@@ -7,7 +7,6 @@ import os
 import pickle
 import re
 import stat
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -67,13 +66,10 @@ def test_a_request_shows_in_the_figures_while_it_runs_and_not_after(ranks: Any) 
     def blocks() -> float:
         return metrics(ranks, "worker-0").total(catalogue.BLOCKS_ACTIVE.name)
 
-    def long() -> None:
-        ranks.client.completions.create(model=ranks.model, prompt=[7] * 400, max_tokens=800, temperature=0, extra_body={"ignore_eos": True})
-
-    asking = threading.Thread(target=long)
-    asking.start()
-    assert eventually(lambda: running() == 1 and blocks() >= 25)
-    asking.join()
+    long: dict[str, Any] = {"prompt": [7] * 400, "max_tokens": 3000, "temperature": 0, "extra_body": {"ignore_eos": True}}
+    with ranks.client.completions.create(model=ranks.model, stream=True, **long) as stream:  # left as soon as it has been seen
+        next(iter(stream))
+        assert eventually(lambda: running() == 1 and blocks() >= 25)
     assert eventually(lambda: running() == 0 and blocks() == 0, within_s=5)
 
 
