@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from armature.graph.ports import HostPorts
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "sbatch", "srun", "squeue", "scancel")
 START_S = 30.0
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -96,10 +98,10 @@ def _start(root: Path, hosts: int, lab: SlurmLab, stack: contextlib.ExitStack) -
     key = root / "munge/key"
     key.write_bytes(secrets.token_bytes(1024))
     key.chmod(0o400)
-    ports = _free_ports(1 + hosts)
+    first = HostPorts().take("127.0.0.1", 1 + hosts)  # slurmctld's, then one for each host
     here = socket.gethostname().split(".")[0]
-    lines = [f"NodeName=n{i} NodeHostname={here} NodeAddr=127.0.0.1 Port={ports[i]} CPUs=8 RealMemory=4000" for i in range(1, hosts + 1)]
-    (root / "slurm.conf").write_text(CONF.format(host=here, controller=ports[0], root=root) + "\n".join(lines) + "\n")
+    lines = [f"NodeName=n{i} NodeHostname={here} NodeAddr=127.0.0.1 Port={first + i} CPUs=8 RealMemory=4000" for i in range(1, hosts + 1)]
+    (root / "slurm.conf").write_text(CONF.format(host=here, controller=first, root=root) + "\n".join(lines) + "\n")
     munged = ["munged", "--force", "--foreground", f"--key-file={key}", f"--socket={root}/munge.sock", f"--pid-file={root}/munged.pid"]
     daemons = [[*munged, f"--seed-file={root}/munge/seed", f"--log-file={root}/munged.log"], ["slurmctld", "-D", "-c"]]
     for i in range(1, hosts + 1):
@@ -112,14 +114,6 @@ def _start(root: Path, hosts: int, lab: SlurmLab, stack: contextlib.ExitStack) -
         if argv[0] == "munged":
             _wait(lambda: (root / "munge.sock").exists(), root)
     _wait(lambda: lab.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * hosts, root)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in held:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in held]
 
 
 def _wait(holds: object, root: Path) -> None:

@@ -11,7 +11,7 @@ from armature.bench.summary import ServerSeries
 
 _COUNTER_ENDS = ("_total", "_sum", "_count")
 
-# What is asked of a server under load, first things first; names that begin with none of these come after the last but one.
+# What is asked of a server under load, first things first; other names come next, and those of the runtime and the interpreter last.
 _FIRST = (
     *("gpu_utilization", "gpu_", "host_cpu_cores", "host_rss_bytes"),
     *("armature_requests_", "armature_kv_cache_use_ratio", "armature_", "sglang:", "dynamo_frontend_queued", "dynamo_frontend_inflight"),

@@ -8,6 +8,7 @@ import json
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,10 @@ def _one_by_one(planned: Sequence[_Planned], journal: Journal, force: bool, logs
 
 
 def _spread(planned: Sequence[_Planned], journal: Journal, sweep: Path, jobs: SlurmJobs, force: bool) -> list[Outcome]:
-    from armature.launch.slurm_jobs import Slurm, task
+    from armature.launch.slurm_jobs import Slurm, Task
     from armature.launch.spread import Spread, left_behind
 
-    cluster = Slurm(jobs, sweep, {each.run.name: task(launch_and_note, each, gpus=each.gpus) for each in planned})
+    cluster = Slurm(jobs, sweep, {each.run.name: Task(partial(launch_and_note, each), each.gpus) for each in planned})
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: jobs are cancelled
     return Spread([each.run for each in planned], journal, cluster, _say, force).run(left_behind(sweep))
 

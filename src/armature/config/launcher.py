@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from armature.config.overrides import read_as_hydra
 from armature.config.section import Section
 from armature.errors import UserError, nearest
 
@@ -69,13 +70,7 @@ def _chosen(word: str, name: str) -> str:
 
 
 def _value(word: str) -> Any:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        override = OverridesParser.create().parse_override(word)
-    except HydraException as e:
-        raise UserError(f"{word!r} cannot be read as an override: {str(e).splitlines()[0]}") from None
+    override = read_as_hydra(word)
     if override.is_sweep_override():
         raise UserError(f"{word!r}: where runs start cannot be varied", fix="give it one value; in quotes when it holds commas")
     return override.value()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from armature.config.fields import is_open
 from armature.errors import UserError
@@ -46,3 +47,16 @@ def _parse(word: str, groups: Collection[str]) -> Override:
         return Override(key, value, word, f"{key}={value}")
     forced = "++" if is_open(key.split(".")) else ""
     return Override(key, value, word, f"{forced}{key}={value}")
+
+
+def read_as_hydra(word: str) -> Any:
+    """A word as Hydra's parser sees it: its values, and whether there are several. Raises UserError for one that it cannot read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as e:
+        raise UserError(
+            f"{word!r} cannot be read as an override: {str(e).splitlines()[0]}", expected="key=value, key=A,B or key=range(1,9)"
+        ) from None

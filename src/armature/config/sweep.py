@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from armature.config.overrides import read_as_hydra
 from armature.errors import UserError
 
 
@@ -33,16 +34,9 @@ def expand(words: Sequence[str]) -> list[Point]:
 
 
 def _values(word: str) -> list[str]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ValueType
-    from hydra.errors import HydraException
 
-    try:
-        override = OverridesParser.create().parse_override(word)
-    except HydraException as e:
-        raise UserError(
-            f"{word!r} cannot be read as an override: {str(e).splitlines()[0]}", expected="key=value, key=A,B or key=range(1,9)"
-        ) from None
+    override = read_as_hydra(word)
     if not override.is_sweep_override():
         return [word]
     if override.value_type not in (ValueType.SIMPLE_CHOICE_SWEEP, ValueType.CHOICE_SWEEP, ValueType.RANGE_SWEEP):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import shutil
@@ -28,7 +27,8 @@ _NO_RESULT_S = 15.0  # how long after a job has gone its result may still turn u
 
 @dataclass(frozen=True)
 class Task:
-    """What one job does. call: returns an exit code; pickled. gpus: how many its host must give."""
+    """What one job does. call: returns an exit code; it is pickled, so a module's function or a partial of one. gpus: how many its host
+    must give."""
 
     call: Callable[[], int]
     gpus: int
@@ -138,11 +138,6 @@ def run_one(call: Callable[[], int], sweep: Path, run: str) -> int:
     # Before its time is up, or when others need its host, a job gets SIGUSR2: the run ends in order, as it does by SIGTERM.
     signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     return call()
-
-
-def task(function: Callable[..., int], *args: Any, gpus: int) -> Task:
-    """A job that calls a module's `function`."""
-    return Task(functools.partial(function, *args), gpus)
 
 
 def _last_line(text: str) -> str:
