@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ def make(spec: Mapping[str, Any], out: Path, say: Callable[[str], None] = print)
         if spec["weights"] == "random":
             say(f"weights: random, seed {spec['seed']}")
             say(f"weights: {write_weights(spec, work):,} parameters")
-        _put_in_place(work, out)
+        put_in_place(work, out)
         say(f"model: {out}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -71,10 +72,20 @@ def _write_configs(spec: Mapping[str, Any], ids: Mapping[str, int | None], folde
         (folder / name).write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _put_in_place(work: Path, out: Path) -> None:
-    """Rename `work` to `out`. When another process was faster, its folder holds the same bytes and is left alone."""
+def put_in_place(work: Path, out: Path) -> None:
+    """Rename `work` to `out`, moving away what is there; of several builders at once the last one's folder stays.
+
+    Between moving away and renaming another builder may put its own folder there: then that is moved away too. This
+    ends, since a builder leaves as soon as its rename has been done.
+    """
     work.chmod(0o755)
-    if out.exists():
+    while True:
+        try:
+            os.rename(work, out)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
         try:
             os.rename(out, old / out.name)
@@ -82,8 +93,3 @@ def _put_in_place(work: Path, out: Path) -> None:
             pass
         finally:
             shutil.rmtree(old, ignore_errors=True)
-    try:
-        os.rename(work, out)
-    except OSError:
-        if not (out / "config.json").is_file():
-            raise

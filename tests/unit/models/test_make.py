@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from armature.config.compose import compose
 from armature.config.modelref import BuiltModel, locate
 from armature.errors import UserError
-from armature.models.make import make
+from armature.models.make import make, put_in_place
 from armature.models.weights import shapes
 
 
@@ -78,6 +78,18 @@ def test_text_survives_the_tokenizer(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
     text = 'Zürich: {x} → "ok"\n\t日本'
     assert tokenizer.decode(tokenizer(text).input_ids) == text
+
+
+def test_many_builders_may_put_their_folders_in_place_at_once(tmp_path: Path) -> None:
+    def build(number: int) -> None:
+        work = tmp_path / f"work-{number}"
+        work.mkdir()
+        (work / "config.json").write_text("{}")
+        put_in_place(work, tmp_path / "m")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(build, range(1000)))
+    assert [f.relative_to(tmp_path).as_posix() for f in sorted(tmp_path.rglob("*"))] == ["m", "m/config.json"]
 
 
 def test_two_builders_at_once_leave_one_whole_model(tmp_path: Path) -> None:
