@@ -59,6 +59,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.began = 0.0  # the last request's start, by the host's monotonic clock
 
     def post(self, path: str, body: dict[str, Any]) -> list[tuple[float, bytes]]:
         """Send, and read the whole answer: (seconds since the sending, line of the body) of each.
@@ -70,7 +71,7 @@ class Wire:
         request = head.encode() + data
         pieces: list[tuple[float, bytes]] = []
         whole = b""
-        began = time.perf_counter()
+        self.began = began = time.perf_counter()
         self._socket.sendall(request)
         while not _complete(whole):
             piece = self._socket.recv(1 << 16)
@@ -118,3 +119,9 @@ def engine_chunks(wire: Wire, token_ids: list[int], max_tokens: int) -> list[tup
     """(seconds since the call, new token ids) of each chunk that the engine gave in its own process."""
     lines = wire.post("/engine/bench/first_token", {"token_ids": token_ids, "max_tokens": max_tokens})
     return [(seconds, ids) for seconds, ids in json.loads(lines[-1][1])["chunks"]]
+
+
+def passed(wire: Wire) -> tuple[float, float]:
+    """When the worker's last request came to it, and when its first chunk left, by the host's monotonic clock."""
+    answer = json.loads(wire.post("/engine/bench/passed", {})[-1][1])
+    return answer["entered"], answer["left"]

@@ -12,7 +12,8 @@ Each frontend has a part of the run, in which its samples alternate at random wi
 the stock listener's waits, 40 ms each, would let the machine fall asleep before the others' next samples.
 
 Each sample has a prompt of its own (the prefix cache helps nobody). The time is that of the first text: for HTTP the
-first event with text, for the engine the first chunk at which the tokenizer has a whole character.
+first event with text, for the engine the first chunk at which the tokenizer has a whole character. Of our own frontend's
+samples it is also recorded where the time went: in (client to worker), engine (in the worker), out (worker to client).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.client import Wire, engine_chunks, first_text
+from benchmarks.common.client import Wire, engine_chunks, first_text, passed
 from benchmarks.common.facts import hardware, versions
 from tokenizers import Tokenizer
 
@@ -41,7 +42,7 @@ from armature.graph.ports import HostPorts
 
 HERE = Path(__file__).parent
 FRONTENDS = ("ours", "stock")
-ARMS = ("engine", *FRONTENDS)
+PARTS = ("in", "engine", "out")
 MODEL = "bench"
 
 
@@ -53,7 +54,8 @@ def main() -> int:
     out.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record["summary"]))
     added = record["summary"]["added_ms_p50"]
-    print(f"added at p50: {added['ours']:.2f} ms (stock listener: {added['stock']:.2f} ms)")
+    print("added at p50: " + ", ".join(f"{frontend} {ms:.2f} ms" for frontend, ms in added.items()))
+    print("of ours at p50: " + ", ".join(f"{part} {ms:.2f} ms" for part, ms in record["summary"]["way_ms_p50"].items()))
     print(f"record: {out.relative_to(HERE)}")
     return 0
 
@@ -66,6 +68,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--words", type=int, default=24, help="words of each prompt")
     p.add_argument("--tokens", type=int, default=1, help="tokens of each answer; more make a CPU engine compete with the path")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--frontends", nargs="+", choices=FRONTENDS, default=FRONTENDS)
     p.add_argument("--egress", default="push")
     p.add_argument("--name", help="name of the record (default: the egress)")
     p.add_argument("native", nargs="*", help="native SGLang flags, after --")
@@ -80,7 +83,8 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
         wires = {arm: Wire(port) for arm, port in ports.items()}
         times: dict[str, dict[str, list[float]]] = {}
-        for frontend in FRONTENDS:
+        ways: dict[str, list[float]] = {part: [] for part in PARTS}
+        for frontend in a.frontends:
             pair = ("engine", frontend)
             times[frontend] = {arm: [] for arm in pair}
             for i in range(a.warmup + a.samples):
@@ -91,6 +95,9 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
                         seconds = one(arm, wires[arm], tokenizer, prompt, a.tokens)
                     if i >= a.warmup:
                         times[frontend][arm].append(round(seconds * 1e3, 4))
+                        if arm == "ours":
+                            for part, value in zip(PARTS, way(wires, seconds), strict=True):
+                                ways[part].append(round(value * 1e3, 4))
         for wire in wires.values():
             wire.close()
     return {
@@ -108,9 +115,17 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
             "egress": a.egress,
             "engine_flags": a.native,
         },
-        "summary": summary(times),
+        "summary": summary(times) | {"way_ms_p50": {part: round(statistics.median(v), 3) for part, v in ways.items()}},
         "samples_ms": times,
+        "way_ms": ways,
     }
+
+
+def way(wires: dict[str, Wire], seconds: float) -> tuple[float, float, float]:
+    """Seconds of the last request through our frontend: to the worker, in it, and back to the client."""
+    began = wires["ours"].began
+    entered, left = passed(wires["engine"])
+    return entered - began, left - entered, began + seconds - left
 
 
 def one(arm: str, wire: Wire, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
@@ -152,26 +167,27 @@ def table(s: dict[str, Any]) -> str:
 def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
     """The worker and both frontends; gives the port of each arm."""
     free = HostPorts()
-    ports = {arm: free.take("127.0.0.1", 1) for arm in ARMS}
+    ports = {arm: free.take("127.0.0.1", 1) for arm in ("engine", *a.frontends)}
     planes = {"DYN_DISCOVERY_BACKEND": "file", "DYN_FILE_KV": str(folder / "planes"), "DYN_REQUEST_PLANE": "tcp", "DYN_EVENT_PLANE": "zmq"}
     env = {**os.environ, **planes}
     worker = [str(HERE / "worker.py"), "--model-path", str(a.model), "--served-model-name", MODEL, "--egress", a.egress]
     commands = {
         "engine": [*worker, "--system-port", str(ports["engine"]), *a.native],
-        "ours": ["-m", "armature", "frontend", "--http-port", str(ports["ours"])],
-        "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports["stock"])],
+        "ours": ["-m", "armature", "frontend", "--http-port", str(ports.get("ours"))],
+        "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports.get("stock"))],
     }
     with contextlib.ExitStack() as stack:
         started = {}
-        for arm, command in commands.items():
-            started[arm] = subprocess.Popen([sys.executable, *command], env=env, stdout=sys.stderr)
+        for arm in ports:
+            started[arm] = subprocess.Popen([sys.executable, *commands[arm]], env=env, stdout=sys.stderr)
             stack.callback(end, started[arm])
-        for arm, path in (("engine", "/health"), ("ours", f"/v1/models/{MODEL}"), ("stock", f"/v1/models/{MODEL}")):
+        for arm in ports:
+            path = "/health" if arm == "engine" else f"/v1/models/{MODEL}"
             wait_for(f"http://127.0.0.1:{ports[arm]}{path}", *started.values())
         yield ports
 
 
-def wait_for(url: str, *needed: subprocess.Popen[bytes], timeout_s: float = 180) -> None:
+def wait_for(url: str, *needed: subprocess.Popen[bytes], timeout_s: float = 300) -> None:
     """Return when `url` answers with 200. Raises RuntimeError when one of the needed processes ends before."""
     end_at = time.monotonic() + timeout_s
     while time.monotonic() < end_at:

@@ -1,20 +1,25 @@
-"""The aggregated worker, with one route more: time the engine directly, in the same process.
+"""The aggregated worker, with two routes more: time the engine directly, in the same process; and when a request passed here.
 
     python worker.py [options of `armature worker`, without the role]
 
 POST /engine/bench/first_token {"token_ids": [...], "max_tokens": N} calls the engine without the runtime in between and
 answers {"chunks": [[seconds since the call, [token ids]], ...]}.
+
+POST /engine/bench/passed {} answers {"entered", "left"}: when the last request came from the frontend and when its first
+chunk went back, by the host's monotonic clock.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 from armature.cli import worker as cli
 from armature.engine.types import GenerateRequest, Sampling
+from armature.runtime.egress import Context
 from armature.runtime.logs import configure
 from armature.worker.main import run_role
 from armature.worker.roles.aggregated import Aggregated, open_role
@@ -24,8 +29,20 @@ from armature.worker.roles.base import ControlRoute, WorkerSettings
 class Timed(Aggregated):
     """The role as it is, and its engine's own times."""
 
+    entered: float | None = None
+    left: float | None = None
+
     def routes(self) -> dict[str, ControlRoute]:
-        return {"bench/first_token": self._first_token}
+        return {"bench/first_token": self._first_token, "bench/passed": self._passed}
+
+    async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
+        self.entered, self.left = time.perf_counter(), None
+        async for chunk in super().stream(request, context):
+            self.left = self.left or time.perf_counter()
+            yield chunk
+
+    async def _passed(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"entered": self.entered, "left": self.left}
 
     async def _first_token(self, body: dict[str, Any]) -> dict[str, Any]:
         sampling = Sampling(max_new_tokens=body["max_tokens"], temperature=0.0, ignore_eos=True)
