@@ -48,7 +48,7 @@ def test_a_prompt_goes_where_it_is_cached(served: Any) -> None:
     rng = random.Random(5)
     prompts = [[rng.randrange(20, 400) for _ in range(100)] for _ in range(8)]
     assert [cached(served, p) for p in prompts] == [0] * 8
-    time.sleep(1.0)  # events follow the answer
+    settled(served)  # events follow the answer
     assert [cached(served, p) for p in prompts] == [96] * 8
 
 

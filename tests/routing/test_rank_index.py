@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ def test_a_prompt_goes_to_the_rank_that_has_it(ranks: Any) -> None:
     prompts = [[rng.randrange(20, 400) for _ in range(100)] for _ in range(10)]
     places = [place(ranks, p) for p in prompts]
     assert {rank for rank, _ in places} == {0, 1}
-    time.sleep(1.0)
+    settled(ranks)
     assert [place(ranks, p) for p in prompts] == [(rank, 96) for rank, _ in places]
 
 

@@ -60,7 +60,7 @@ def parser() -> Parser:
         type=int,
         default=0,
         metavar="N",
-        help="how often a request may move to another worker when its own dies (default: %(default)s)",
+        help="how often a request may move to another worker when its own dies, or leaves before it answers (default: %(default)s)",
     )
     p.add_argument(
         "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at the end (default: %(default)g)"

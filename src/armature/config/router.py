@@ -38,4 +38,6 @@ class Router(Section):
     busy_prefill_tokens: int | None = Field(
         default=None, gt=0, description="A worker with this many prompt tokens before it gets no more requests; all busy: HTTP 503."
     )
-    migration_limit: int = Field(default=3, ge=0, description="How often a request may move to another worker when its own dies.")
+    migration_limit: int = Field(
+        default=3, ge=0, description="How often a request may move to another worker when its own dies, or leaves before it answers."
+    )

@@ -39,8 +39,8 @@ class FrontendOptions:
     """host, port: where HTTP is served. router_mode: how workers are chosen, see `router_modes`.
     kv_events, kv_overlap_weight, kv_temperature: for mode kv, see `_router_config`. busy_blocks, busy_prefill_tokens: the part
     of its KV blocks in use, and the prompt tokens before it, at which a worker gets no more requests.
-    migration_limit: how often a request may move to another worker when its own dies. drain_s: seconds for open streams
-    to finish at the end.
+    migration_limit: how often a request may move to another worker when its own dies, or leaves before it answers.
+    drain_s: seconds for open streams to finish at the end.
     """
 
     host: str = "127.0.0.1"

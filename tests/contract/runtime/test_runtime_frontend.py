@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from processes import Host, Pair, Stream, call, chat, listeners, wait_for
+from processes import AT_ONCE_S, Host, Pair, Stream, call, chat, listeners, wait_for
 
 CHAT = "/v1/chat/completions"
 ROUTES = [
@@ -103,13 +103,13 @@ def test_wrong_options_are_named(fresh: Host, argv: list[str], says: str) -> Non
 def test_drain(fresh: Host, number: int) -> None:
     frontend, _ = fresh.frontend(), fresh.worker()
     fresh.routable(frontend)
-    stream = Stream(frontend.port, max_tokens=300)
+    stream = Stream(frontend.port, max_tokens=600)
     stream.next()
     frontend.signal(number)
     wait_for(lambda: call(frontend.port, "/health").status == 503, "health says 503")
     assert call(frontend.port, "/live").status == 200
     assert call(frontend.port, CHAT, chat()).status == 503
-    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 299
+    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 599
     assert frontend.ended() == 0
 
 
@@ -134,7 +134,7 @@ def test_second_signal_ends_at_once(fresh: Host) -> None:
     began = time.monotonic()
     frontend.signal()
     assert frontend.ended() == 128 + signal.SIGTERM
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_idle_end_is_quick(fresh: Host) -> None:
@@ -142,7 +142,7 @@ def test_idle_end_is_quick(fresh: Host) -> None:
     began = time.monotonic()
     frontend.signal()
     assert frontend.ended() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < AT_ONCE_S
 
 
 def _first_tokens(port: int, count: int) -> list[float]:
@@ -173,7 +173,7 @@ def test_an_idle_kept_connection_does_not_hold_up_the_end(fresh: Host) -> None:
         began = time.monotonic()
         frontend.signal()
         assert frontend.ended() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_without_a_worker_the_frontend_is_up_and_serves_no_model(fresh: Host) -> None:

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from processes import Host, Running, Stream, call, chat, wait_for
+from processes import AT_ONCE_S, Host, Running, Stream, call, chat, wait_for
 from scripted_worker import APART, DIE, HANG, SILENT
 
 CHAT = "/v1/chat/completions"
@@ -34,13 +34,13 @@ def test_failed_canary_never_registers(fresh: Host) -> None:
 def test_signal_unregisters_first_and_lets_streams_finish(fresh: Host, egress: str) -> None:
     frontend, worker = fresh.frontend(), fresh.worker("--egress", egress)
     fresh.routable(frontend)
-    stream = Stream(frontend.port, max_tokens=300)
+    stream = Stream(frontend.port, max_tokens=600)
     stream.next()
     worker.signal()
-    wait_for(lambda: call(frontend.port, CHAT, chat()).status == 404, "the frontend routes nothing there any more", 2)
+    wait_for(lambda: call(frontend.port, CHAT, chat()).status == 404, "the frontend routes nothing there any more", 4)
     assert worker.process.poll() is None, "the stream still runs"
     assert call(worker.port, "/health").status == 503
-    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 299
+    assert len([e for e in stream.rest() if e["choices"][0]["delta"].get("content")]) == 599
     assert worker.ended() == 0
     assert worker.events("shutdown")
 
@@ -55,7 +55,9 @@ def until_all_answer(frontend: Running, *workers: Running) -> None:
 
 
 def test_no_request_fails_while_one_of_two_workers_leaves(fresh: Host) -> None:
-    frontend, leaving = fresh.frontend(), fresh.worker()
+    """With migration, as every topology has it: the runtime gives up a request that its worker has not answered yet when that
+    worker leaves discovery."""
+    frontend, leaving = fresh.frontend("--migration-limit", "1"), fresh.worker()
     staying = fresh.worker()
     fresh.routable(frontend)
     until_all_answer(frontend, leaving, staying)
@@ -89,7 +91,7 @@ def test_second_signal_ends_the_engine_and_the_process_at_once(fresh: Host) -> N
     began = time.monotonic()
     worker.signal(signal.SIGINT)
     assert worker.ended() == 128 + signal.SIGINT
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE_S
     assert worker.events("shutdown")
     stream.cut()
 
@@ -141,13 +143,13 @@ def test_a_failed_handoff_goes_on_at_another_worker(fresh: Host) -> None:
 
 
 def test_an_engine_that_hangs_ends_the_worker(fresh: Host) -> None:
-    frontend, worker = fresh.frontend(), fresh.worker("--check-s", "0.5")
+    frontend, worker = fresh.frontend(), fresh.worker("--check-s", "1.5")
     fresh.routable(frontend)
-    time.sleep(1.2)
+    time.sleep(3.2)
     assert worker.process.poll() is None, "an idle engine is no hung engine"
     stream = Stream(frontend.port, seed=HANG)
     assert worker.ended(10) == 1
-    assert "the engine hangs: its rank 0 gave no token within 0.5 s, and reports nothing" in worker.text()
+    assert "the engine hangs: its rank 0 gave no token within 1.5 s, and reports nothing" in worker.text()
     stream.cut()
 
 

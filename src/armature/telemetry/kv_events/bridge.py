@@ -52,11 +52,14 @@ class Bridge:
         """Forget the ranks of workers that are gone, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            now = time.monotonic()
-            self._seen |= dict.fromkeys(workers(), now)
-            for rank in list(self._mirrors):
-                if now - self._seen.setdefault(rank.worker, now) > GONE_S:
-                    await self._drop(rank)
+            await self.look(workers(), time.monotonic())
+
+    async def look(self, present: set[int], now: float) -> None:
+        """Forget the ranks of workers that were last present more than GONE_S before `now`."""
+        self._seen |= dict.fromkeys(present, now)
+        for rank in list(self._mirrors):
+            if now - self._seen.setdefault(rank.worker, now) > GONE_S:
+                await self._drop(rank)
 
     def _publish(self, read: Read) -> None:
         mirror = self._mirrors.setdefault(read.rank, Mirror())
