@@ -170,7 +170,7 @@ def test_a_named_server_must_be_of_its_kind(scheme: str, said: bytes | None, why
 
         thread = threading.Thread(target=serve)
         thread.start()
-        found = why_not(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2)
+        found = why_not(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2 if said is None else 5.0)
         thread.join()
     assert found is None if why is None else why in (found or "")
 

@@ -15,7 +15,7 @@ from armature.telemetry.kv_events.subscription import Batch, Counts, Item, Lost,
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription, "TAIL_S", 0.2)
-    monkeypatch.setattr(subscription, "REPLAY_S", 0.5)
+    monkeypatch.setattr(subscription, "REPLAY_S", 5.0)
 
 
 async def joined(publisher: Publisher, subscribed: Subscription) -> AsyncIterator[Item]:
@@ -91,7 +91,8 @@ async def test_what_the_publisher_forgot_is_lost_and_what_it_remembers_is_not() 
         assert (subscribed.counts.gaps, subscribed.counts.lost) == (1, 41)
 
 
-async def test_a_publisher_that_answers_no_replay_does_not_stop_it() -> None:
+async def test_a_publisher_that_answers_no_replay_does_not_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "REPLAY_S", 0.5)
     with publishing() as (publisher, context):
         subscribed = Subscription(publisher.source, context)
         items = await joined(publisher, subscribed)
