@@ -68,7 +68,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--words", type=int, default=24, help="words of each prompt")
     p.add_argument("--tokens", type=int, default=1, help="tokens of each answer; more make a CPU engine compete with the path")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--frontends", nargs="+", choices=FRONTENDS, default=FRONTENDS)
+    p.add_argument("--no-stock", action="store_true", help="leave the stock listener out")
     p.add_argument("--egress", default="push")
     p.add_argument("--name", help="name of the record (default: the egress)")
     p.add_argument("native", nargs="*", help="native SGLang flags, after --")
@@ -83,8 +83,8 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
         wires = {arm: Wire(port) for arm, port in ports.items()}
         times: dict[str, dict[str, list[float]]] = {}
-        ways: dict[str, list[float]] = {part: [] for part in PARTS}
-        for frontend in a.frontends:
+        ways: list[tuple[float, float, float]] = []
+        for frontend in (arm for arm in FRONTENDS if arm in ports):
             pair = ("engine", frontend)
             times[frontend] = {arm: [] for arm in pair}
             for i in range(a.warmup + a.samples):
@@ -93,13 +93,14 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
                     while seconds is None:  # random weights: now and then a prompt is answered without text
                         prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
                         seconds = one(arm, wires[arm], tokenizer, prompt, a.tokens)
-                    if i >= a.warmup:
-                        times[frontend][arm].append(round(seconds * 1e3, 4))
-                        if arm == "ours":
-                            for part, value in zip(PARTS, way(wires, seconds), strict=True):
-                                ways[part].append(round(value * 1e3, 4))
+                    if i < a.warmup:
+                        continue
+                    times[frontend][arm].append(round(seconds * 1e3, 4))
+                    if arm == "ours":
+                        ways.append(way(wires, seconds))
         for wire in wires.values():
             wire.close()
+    way_ms = {part: [round(s * 1e3, 4) for s in values] for part, values in zip(PARTS, zip(*ways, strict=True), strict=True)}
     return {
         "benchmark": "first_token",
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -115,9 +116,9 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
             "egress": a.egress,
             "engine_flags": a.native,
         },
-        "summary": summary(times) | {"way_ms_p50": {part: round(statistics.median(v), 3) for part, v in ways.items()}},
+        "summary": summary(times) | {"way_ms_p50": {part: round(statistics.median(v), 3) for part, v in way_ms.items()}},
         "samples_ms": times,
-        "way_ms": ways,
+        "way_ms": way_ms,
     }
 
 
@@ -165,15 +166,15 @@ def table(s: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
-    """The worker and both frontends; gives the port of each arm."""
+    """The worker and its frontends; gives the port of each arm."""
     free = HostPorts()
-    ports = {arm: free.take("127.0.0.1", 1) for arm in ("engine", *a.frontends)}
+    ports = {arm: free.take("127.0.0.1", 1) for arm in ("engine", "ours", *(() if a.no_stock else ("stock",)))}
     planes = {"DYN_DISCOVERY_BACKEND": "file", "DYN_FILE_KV": str(folder / "planes"), "DYN_REQUEST_PLANE": "tcp", "DYN_EVENT_PLANE": "zmq"}
     env = {**os.environ, **planes}
     worker = [str(HERE / "worker.py"), "--model-path", str(a.model), "--served-model-name", MODEL, "--egress", a.egress]
     commands = {
         "engine": [*worker, "--system-port", str(ports["engine"]), *a.native],
-        "ours": ["-m", "armature", "frontend", "--http-port", str(ports.get("ours"))],
+        "ours": ["-m", "armature", "frontend", "--http-port", str(ports["ours"])],
         "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports.get("stock"))],
     }
     with contextlib.ExitStack() as stack:

@@ -70,7 +70,7 @@ def test_a_request_shows_in_the_figures_while_it_runs_and_not_after(ranks: Any) 
     with ranks.client.completions.create(model=ranks.model, stream=True, **long) as stream:  # left as soon as it has been seen
         next(iter(stream))
         assert eventually(lambda: running() == 1 and blocks() >= 25)
-    assert eventually(lambda: running() == 0 and blocks() == 0)
+    assert eventually(lambda: running() == 0 and blocks() == 0, within_s=5)
 
 
 def test_prometheus_reaches_every_process(ranks: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from support.caches import engines, router
 
-SETTLE_S = 30.0
+SETTLE_S = 10.0
 
 
 def settled(served: Any, endpoint: str = "armature.backend.generate") -> None:

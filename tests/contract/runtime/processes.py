@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 NAME = "scripted"
-AT_ONCE_S = 5.0  # on a busy host; what is not waited for are 30 s of draining
 _candidates = itertools.count(20_000 + os.getpid() % 1000 * 12)
 
 

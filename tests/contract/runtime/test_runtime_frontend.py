@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from processes import AT_ONCE_S, Host, Pair, Stream, call, chat, listeners, wait_for
+from processes import Host, Pair, Stream, call, chat, listeners, wait_for
 
 CHAT = "/v1/chat/completions"
 ROUTES = [
@@ -134,7 +134,7 @@ def test_second_signal_ends_at_once(fresh: Host) -> None:
     began = time.monotonic()
     frontend.signal()
     assert frontend.ended() == 128 + signal.SIGTERM
-    assert time.monotonic() - began < AT_ONCE_S
+    assert time.monotonic() - began < 1
 
 
 def test_idle_end_is_quick(fresh: Host) -> None:
@@ -142,7 +142,7 @@ def test_idle_end_is_quick(fresh: Host) -> None:
     began = time.monotonic()
     frontend.signal()
     assert frontend.ended() == 0
-    assert time.monotonic() - began < AT_ONCE_S
+    assert time.monotonic() - began < 3
 
 
 def _first_tokens(port: int, count: int) -> list[float]:
@@ -173,7 +173,7 @@ def test_an_idle_kept_connection_does_not_hold_up_the_end(fresh: Host) -> None:
         began = time.monotonic()
         frontend.signal()
         assert frontend.ended() == 0
-        assert time.monotonic() - began < AT_ONCE_S
+        assert time.monotonic() - began < 3
 
 
 def test_without_a_worker_the_frontend_is_up_and_serves_no_model(fresh: Host) -> None:
