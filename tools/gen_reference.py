@@ -1,24 +1,30 @@
-"""Writes docs/reference/config.md from the schema: every field, its type, default and meaning.
+"""Writes docs/reference/config.md from the schema: every field, its type, default and meaning; and the same for shells, which complete
+fields (src/armature/config/data/fields.json).
 
-`python tools/gen_reference.py` rewrites it; `--check` fails with a diff when it is stale.
+`python tools/gen_reference.py` rewrites them; `--check` fails with a diff when one is stale.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from armature.config.compose import conf_dir, groups
-from armature.config.launcher import PREFIX, SlurmJobs
+from armature.config.field_data import GROUP
+from armature.config.folder import conf_dir, groups
+from armature.config.launcher import CHOICE, NAMES, PREFIX, SlurmJobs
 from armature.config.schema import Deployment
 from generated import bring_up_to_date
 
-FILE = Path(__file__).absolute().parents[1] / "docs" / "reference" / "config.md"
+ROOT = Path(__file__).absolute().parents[1]
+FILE = ROOT / "docs" / "reference" / "config.md"
+FIELDS = ROOT / "src" / "armature" / "config" / "data" / "fields.json"
 
 HEAD = """\
 # Configuration
@@ -54,16 +60,39 @@ def render() -> str:
 
 
 def _rows(section: type[BaseModel], prefix: str) -> list[tuple[str, str, str, str]]:
-    rows = []
+    return [(path, _type(i.annotation), _default(i), i.description or "") for path, i in _leaves(section, prefix)]
+
+
+def _leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every field that is no section, as a dotted path."""
     for name, info in section.model_fields.items():
         inner = _section(info.annotation)
         if inner is None and typing.get_origin(info.annotation) is dict and _section(typing.get_args(info.annotation)[1]):
-            inner, name = _section(typing.get_args(info.annotation)[1]), f"{name}.<group>"
+            inner, name = _section(typing.get_args(info.annotation)[1]), f"{name}.{GROUP}"
         if inner is not None:
-            rows += _rows(inner, f"{prefix}{name}.")
+            yield from _leaves(inner, f"{prefix}{name}.")
         else:
-            rows.append((prefix + name, _type(info.annotation), _default(info), info.description or ""))
-    return rows
+            yield prefix + name, info
+
+
+def fields() -> str:
+    """A line for each field that users set: its path (a mapping's ends in a dot), its meaning, its values where they can be listed."""
+    rows = {
+        path + "." * (typing.get_origin(info.annotation) is dict): {"help": info.description or "", "values": _values(info.annotation)}
+        for path, info in (*_leaves(Deployment), *_leaves(SlurmJobs, PREFIX))
+    }
+    rows[CHOICE] = {"help": "Where the runs of a sweep are started.", "values": list(NAMES)}
+    return "{\n" + ",\n".join(f"{json.dumps(path)}: {json.dumps(row)}" for path, row in sorted(rows.items())) + "\n}\n"
+
+
+def _values(annotation: object) -> list[str]:
+    if typing.get_origin(annotation) is typing.Literal:
+        return [str(a) for a in typing.get_args(annotation)]
+    if annotation is bool:
+        return ["true", "false"]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return [value for a in typing.get_args(annotation) for value in _values(a)]
+    return []
 
 
 def _section(annotation: object) -> type[BaseModel] | None:
@@ -91,7 +120,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def main() -> int:
-    return bring_up_to_date({FILE: render()}, Path(__file__))
+    return bring_up_to_date({FILE: render(), FIELDS: fields()}, Path(__file__))
 
 
 if __name__ == "__main__":

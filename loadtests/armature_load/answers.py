@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import Any
 
 from armature_load.sse import Event, SseParser
 
+_TOTAL = b',"total_tokens":'
+_COUNTS = re.compile(rb'"completion_tokens":(\d+)' + _TOTAL + rb"(\d+)")
 _TEXTS = ("content", "reasoning_content", "reasoning", "tool_calls")
 
 
@@ -36,31 +39,46 @@ class Usage:
 
 
 class Repeat:
-    """Knows the chunks that differ from the one before in nothing but their text, so that they need not be decoded again.
+    """Knows the chunks that differ from the one before in nothing but their text and the usage's counts, so that they need not be
+    decoded again.
 
     Nearly every chunk of an answer is such a one. What lies between the two halves is a JSON string's inside as long as it
-    holds no quote and no backslash.
+    holds no quote and no backslash. The tail may hold the two counts that grow with each token.
     """
 
-    __slots__ = ("_head", "_tail")
+    __slots__ = ("_end", "_head", "_tail")
 
     def __init__(self) -> None:
-        self._head, self._tail = b"", b""
+        self._head, self._tail, self._end = b"", b"", b""
 
-    def text(self, data: bytes) -> bytes | None:
-        """The text of `data` when it repeats the last `learn`ed chunk, else None; never empty."""
-        head, tail = self._head, self._tail
-        if not head or not data.startswith(head) or not data.endswith(tail):
+    def read(self, data: bytes) -> tuple[bytes, int | None] | None:
+        """The text of `data`, and the completion tokens that its usage counts (None without a usage), when it repeats the last
+        `learn`ed chunk; else None. Text is empty only beside a count."""
+        head, tail, end = self._head, self._tail, self._end
+        if not head or not data.startswith(head) or not data.endswith(end or tail):
             return None
-        text = data[len(head) : len(data) - len(tail)]
-        return None if not text or b'"' in text or b"\\" in text else text
+        at = len(head)
+        quote = data.find(b'"', at)
+        text = data[at:quote]
+        if b"\\" in text or not data.startswith(tail, quote):
+            return None
+        quote += len(tail)
+        if not end:
+            return (text, None) if text and quote == len(data) else None
+        count, between, total = data[quote : len(data) - len(end)].partition(_TOTAL)
+        return (text, int(count)) if between and count.isdigit() and total.isdigit() else None
 
     def learn(self, data: bytes, text: str) -> None:
-        """A decoded chunk that says `text` and nothing else of interest."""
+        """A decoded chunk that says `text`, and nothing else of interest but perhaps a usage."""
         inside = json.dumps(text, ensure_ascii=False).encode()
-        once = data.count(inside) == 1
+        self._head, self._tail, self._end = b"", b"", b""
+        if data.count(inside) != 1:
+            return
         head, _, tail = data.partition(inside)
-        self._head, self._tail = (head + b'"', b'"' + tail) if once else (b"", b"")
+        if b'"usage":{' not in tail:
+            self._head, self._tail = head + b'"', b'"' + tail
+        elif counts := _COUNTS.search(tail):
+            self._head, self._tail, self._end = head + b'"', b'"' + tail[: counts.start(1)], tail[counts.end(2) :]
 
 
 class Streamed:
@@ -108,11 +126,12 @@ class Streamed:
         if event.data == b"[DONE]":
             self.done = t
             return
-        if (same := self._repeat.text(event.data)) is not None:
+        if (same := self._repeat.read(event.data)) is not None:
+            text, counted = same
             self.chunks += 1
-            self.times.append(t)
+            self._bear(t, None if counted is None else self._grown(counted), bool(text))
             if self._text is not None:
-                self._text.append(same.decode())
+                self._text.append(text.decode())
             return
         try:
             chunk = json.loads(event.data)
@@ -126,7 +145,7 @@ class Streamed:
 
     def _chunk(self, t: float, chunk: dict[str, Any], data: bytes) -> None:
         self.chunks += 1
-        has_text, plain = False, not chunk.get("usage") and not chunk.get("nvext")
+        has_text, plain = False, not chunk.get("nvext")
         for choice in chunk.get("choices") or ():
             if choice.get("finish_reason"):
                 self._finished = True
@@ -138,13 +157,21 @@ class Streamed:
                     self._repeat.learn(data, text)
                 if self._text is not None and isinstance(text, str):
                     self._text.append(text)
-        told = self._told(chunk)
+        self._bear(t, self._told(chunk), has_text)
+
+    def _bear(self, t: float, told: int | None, has_text: bool) -> None:
+        """Count a chunk if it bears tokens. told: how many; None when the server does not say."""
         if told or (told is None and has_text):
             self.times.append(t)
             if told is None:
                 self._untold = True
             else:
                 self._tokens.append(told)
+
+    def _grown(self, counted: int) -> int:
+        """The tokens that the usage counts since the last chunk."""
+        new, self._counted, self.usage.output = max(0, counted - self._counted), counted, counted
+        return new
 
     def _told(self, chunk: dict[str, Any]) -> int | None:
         """Tokens of this chunk; None when the server does not say."""
@@ -155,8 +182,7 @@ class Streamed:
         if nvext and "completion_token_ids" in nvext:
             return len(nvext["completion_token_ids"] or ())
         if usage and chunk.get("choices"):
-            new, self._counted = (self.usage.output or 0) - self._counted, self.usage.output or 0
-            return new
+            return self._grown(self.usage.output or 0)
         return None
 
 

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 import gevent
 
+from armature_load.address import Server
 from armature_load.asking import Asker
 from armature_load.clock import Clock
-from armature_load.http import Connections, Server
+from armature_load.http import Connections
 from armature_load.lanes import Share, lanes
 from armature_load.phase import Phase, Reason
 from armature_load.prompts import Corpus
-from armature_load.records import RequestLog, write_json
+from armature_load.records import RequestLog, try_write_json
 from armature_load.requests import Maker
 from armature_load.scribe import Scribe
 from armature_load.settings import Settings
@@ -95,9 +96,9 @@ class Driver:
             self._scribe.finish()
             self._connections.close()
             self._log.close()
-            report = self._watch.report(self._share.process, os.getpid(), s.limits)
-            if self._folder is not None:
-                write_json(self._folder / f"client.{self._share.process}.json", report)
+            report = self._watch.report(self._share.process, os.getpid(), s.limits, self._log.gaps())
+            if self._folder is not None and (why := try_write_json(self._folder / f"client.{self._share.process}.json", report)):
+                report["reasons"].append(why)
             self._party.done(self._share.process, report, reason)
 
     def stop(self, reason: Reason) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import gevent.socket
 import gevent.ssl
@@ -14,16 +12,13 @@ from gevent import get_hub, monkey
 from gevent.hub import Waiter
 from geventhttpclient.response import HTTPResponse
 
+from armature_load.address import Server
 from armature_load.clock import now
 
 _Poll = monkey.get_original("select", "poll")  # asked without waiting, so it need not yield to other greenlets
 
 RECEIVE = 65536
 _READABLE = 1
-
-
-class AddressError(Exception):
-    """The server's URL is not one."""
 
 
 class Answer(HTTPResponse):
@@ -35,28 +30,6 @@ class Answer(HTTPResponse):
         return piece
 
 
-@dataclass(frozen=True)
-class Server:
-    """Where requests go. base: what a path is put after."""
-
-    host: str
-    port: int
-    tls: bool
-    base: str
-
-    @classmethod
-    def of(cls, url: str) -> Server:
-        """Raises AddressError."""
-        parts = urlsplit(url)
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-        except ValueError:
-            raise AddressError(f"{url!r} has no valid port") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AddressError(f"{url!r} is no URL of a server: expected http://HOST:PORT")
-        return cls(parts.hostname, port, parts.scheme == "https", parts.path.rstrip("/").removesuffix("/v1"))
-
-
 class Connections:
     """The connections that wait for their next request. The last one used is the next, so that the others can be closed."""
 
@@ -64,9 +37,8 @@ class Connections:
         self.server = server
         self._timeout_s = connect_timeout_s
         self._idle: list[gevent.socket.socket] = []
-        host = f"[{server.host}]" if ":" in server.host else server.host
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._head = f"HTTP/1.1\r\nHost: {host}:{server.port}\r\nContent-Type: application/json\r\n{more}"
+        self._head = f"HTTP/1.1\r\nHost: {server.authority}\r\nContent-Type: application/json\r\n{more}"
         self._tls = gevent.ssl.create_default_context() if server.tls else None
         if self._tls and insecure:
             self._tls.check_hostname = False

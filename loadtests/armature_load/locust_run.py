@@ -10,10 +10,11 @@ import gevent
 from locust.env import Environment
 
 from armature_load import options
+from armature_load.discovery import CannotStart
 from armature_load.known import BatchMeans
 from armature_load.phase import Reason
 from armature_load.reading import SettingsError
-from armature_load.run import INVALID, CannotStart, Run
+from armature_load.run import INVALID, Run
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ def leave(environment: Environment, run: Run, reason: Reason) -> None:
         logger.error("invalid: %s", why)
     if run.reasons:
         environment.process_exit_code = INVALID
-        logger.error("The client was too slow for this load, so the run is invalid. Use more --processes, or more hosts.")
+        logger.error(
+            "This client did not measure the load, so the run is invalid. If it was too slow, use more --processes, or more hosts."
+        )
     if reason == "error" and environment.process_exit_code is None:
         environment.process_exit_code = 1
     logger.info("the load ended: %s", reason)

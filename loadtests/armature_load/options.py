@@ -68,8 +68,7 @@ class Option:
 _CLASS = "classes[0]."
 OPTIONS = (
     Option("--model", "model", str, "NAME", "the model's name; without it the server's first model"),
-    Option("--server", "server", str, "plain|dynamo", "dynamo: ask it for token ids, which tell the tokens of each chunk"),
-    Option("--continuous-usage", "continuous_usage", _switch, "true|false", "ask for the usage with every chunk (sglang, vllm)"),
+    Option("--server", "server", str, "auto|usage|dynamo|plain", "how it tells the tokens of each chunk; default auto: usage, else plain"),
     Option("--load-user", _CLASS + "user", str, "chat|completions|embeddings|images|multimodal", "what is asked for; default completions"),
     Option(
         "--input", _CLASS + "input", str, "LENGTH", "of a prompt, in tokens: N, uniform:LOW:HIGH, lognormal:MEAN:SIGMA[:MAX]; default 128"

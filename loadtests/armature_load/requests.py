@@ -60,7 +60,7 @@ class Maker:
         self._input, self._output = lengths.parse(workload.input), lengths.parse(workload.output)
         self._streams = settings.stream and workload.user in GENERATING
         self._head = b'{"model":' + _json(model) + b","
-        self._tail = self._fixed_fields()
+        self._tail = json.dumps(fixed_fields(settings, workload)).encode()[1:]
         self._images = data_uris(workload.image_size, settings.seed) if workload.user == "multimodal" else []
 
     def make(self, index: int, phase: str, turn: int = 0, history: tuple[Turn, ...] = ()) -> Request:
@@ -117,22 +117,23 @@ class Maker:
         images = b"".join(b'{"type":"image_url","image_url":{"url":"' + uri + b'"}},' for uri in chosen)
         return b"[" + images + b'{"type":"text","text":' + text + b"}]"
 
-    def _fixed_fields(self) -> bytes:
-        s, w = self._settings, self.workload
-        fields: dict[str, Any] = {}
-        if w.user in GENERATING:
-            fields = {"temperature": s.temperature, "stream": s.stream}
-            if s.ignore_eos:
-                fields["ignore_eos"] = True
-            if s.stream:
-                fields["stream_options"] = {"include_usage": True} | ({"continuous_usage_stats": True} if s.continuous_usage else {})
-            if s.server == "dynamo":
-                fields["nvext"] = {"extra_fields": ["completion_token_ids"]}
-        elif w.user == "images":
-            fields = {"n": w.images, "size": w.image_size, "response_format": "b64_json"}
-        else:
-            fields = {"encoding_format": "float"}
-        return json.dumps(fields | s.extra_body).encode()[1:]
+
+def fixed_fields(s: Settings, w: Workload) -> dict[str, Any]:
+    """The fields that all requests of a class have."""
+    fields: dict[str, Any] = {}
+    if w.user in GENERATING:
+        fields = {"temperature": s.temperature, "stream": s.stream}
+        if s.ignore_eos:
+            fields["ignore_eos"] = True
+        if s.stream:
+            fields["stream_options"] = {"include_usage": True} | ({"continuous_usage_stats": True} if s.server == "usage" else {})
+        if s.server == "dynamo":
+            fields["nvext"] = {"extra_fields": ["completion_token_ids"]}
+    elif w.user == "images":
+        fields = {"n": w.images, "size": w.image_size, "response_format": "b64_json"}
+    else:
+        fields = {"encoding_format": "float"}
+    return fields | s.extra_body
 
 
 def _json(text: str) -> bytes:

@@ -18,6 +18,9 @@ User = Literal["chat", "completions", "embeddings", "images", "multimodal"]
 GENERATING = ("chat", "completions", "multimodal")
 CHATTING = ("chat", "multimodal")
 ID_USERS = ("completions", "embeddings")  # whose prompts may be token ids
+# How the server tells how many tokens a chunk holds. usage: by the usage in every chunk. dynamo: by token ids beside the text.
+# plain: it does not; a chunk with text counts, and tokens without text of their own are not seen. auto: usage where it can.
+Counting = Literal["auto", "usage", "dynamo", "plain"]
 _IMAGE_SIZE = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}")
 
 
@@ -128,14 +131,13 @@ class Limits:
 class Settings:
     """One load.
 
-    model: None asks the server for its first. server: `dynamo` asks it for token ids beside the text. continuous_usage: asks
-    for the usage with every chunk. id_range: token ids of prompts, first and last. seed: of prompts and arrivals.
+    model: None asks the server for its first. server: how it tells the tokens of each chunk (see `Counting`).
+    id_range: token ids of prompts, first and last. seed: of prompts and arrivals.
     """
 
     model: str | None = None
     seed: int = 0
-    server: Literal["plain", "dynamo"] = "plain"
-    continuous_usage: bool = False
+    server: Counting = "auto"
     stream: bool = True
     ignore_eos: bool = False
     temperature: float = 0.0

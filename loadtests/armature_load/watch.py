@@ -61,13 +61,13 @@ class Watch:
         finally:
             sleeper.close()
 
-    def report(self, process: int, pid: int, limits: Limits) -> dict[str, Any]:
-        """client.<process>.json."""
+    def report(self, process: int, pid: int, limits: Limits, gaps: str | None = None) -> dict[str, Any]:
+        """client.<process>.json. gaps: what this process's records lack, if anything."""
         lags = sorted(1e3 * lag for lag in self._lags)
         wall, cpu = self._used
         mean = cpu / wall if wall else 0.0
         p99 = _at(lags, 0.99)
-        reasons = []
+        reasons = [gaps] if gaps else []
         if p99 > limits.lag_p99_ms:
             reasons.append(f"the client's loop lagged {p99:.1f} ms (p99; the limit is {limits.lag_p99_ms:g}): its latencies are its own")
         if mean > limits.cpu:

@@ -49,9 +49,9 @@ def test_a_sweep_goes_over_it(place: Place, server: ScriptedServer) -> None:
     code, output = place.run(words)
     assert code == 0, output
     assert sorted(p.parent.relative_to(place.runs).as_posix() for p in place.runs.glob("*/*/*/report.html")) == [
-        f"peers/load.concurrency={c}/seed-{s}" for c in (1, 2) for s in (0, 1)
+        f"peers/external,load.concurrency={c}/seed-{s}" for c in (1, 2) for s in (0, 1)
     ]
-    assert "A load.concurrency=1 (2 runs)" in output and "B load.concurrency=2 (2 runs)" in output
+    assert "A external,load.concurrency=1 (2 runs)" in output and "B external,load.concurrency=2 (2 runs)" in output
     assert (place.runs / "peers/report.html").is_file()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from armature.config.compose import conf_dir, groups
+from armature.config.folder import conf_dir, groups
 from support.measuring import LENIENT, Place
 from support.scripted_server import ScriptedServer
 

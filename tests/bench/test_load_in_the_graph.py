@@ -51,6 +51,22 @@ def test_the_user_sees_the_figures_and_where_the_report_is(ended: Up) -> None:
     assert f"{COUNT} requests in" in ended.text()
 
 
+def assert_every_token_is_timed(running: Up) -> None:
+    """Many tokens of a seeded model are halves of characters, and have no text of their own."""
+    chunks = results(running)["overall"]["chunks"]
+    assert (chunks["counted_by"], chunks["mismatched"], chunks["first_tokens"]) == ("server", 0, 1)
+    assert chunks["tokens_per_chunk"]["mean"] == 1
+
+
+def test_every_token_is_timed_also_one_without_text(ended: Up) -> None:
+    assert_every_token_is_timed(ended)
+
+
+def test_samples_say_how_busy_the_host_was(ended: Up) -> None:
+    host = results(ended)["host"]
+    assert 0 <= host["others"] <= 1 and 0 <= host["steal"] <= 1 and host["runnable_per_core"] > 0
+
+
 def test_samples_say_what_each_node_did(ended: Up) -> None:
     series = {(s["node"], s["name"]) for s in results(ended)["server"]}
     assert {("worker-0", "host_cpu_cores"), ("frontend", "host_rss_bytes"), ("sampler", "host_cpu_cores")} <= series
@@ -85,6 +101,7 @@ def test_prefill_and_decode_serve_until_the_load_has_ended(pair: Up) -> None:
     """The task that probes every pair has ended by then; it was the first to need them, and is not the last."""
     assert pair.process.returncode == 0, pair.text()
     assert results(pair)["overall"]["counts"]["ok"] == 60
+    assert_every_token_is_timed(pair)
 
 
 def test_a_flame_graph_shows_the_engine_s_python(pair: Up) -> None:

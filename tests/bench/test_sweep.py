@@ -21,7 +21,7 @@ WORDS = ("bench", "agg", "+model=tiny-qwen3", *SMALL, "load.concurrency=2,4", "-
 def events(place: Place) -> list[tuple[str, str]]:
     file = place.runs / "sweep/sweep.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    return [(event["run"].split("=")[1][0], event["event"]) for event in map(json.loads, lines)]
+    return [(event["run"].removeprefix("agg,load.concurrency=")[0], event["event"]) for event in map(json.loads, lines)]
 
 
 def wait_for(what: object, within_s: float) -> None:
@@ -44,7 +44,7 @@ def processes_of(runs: Path) -> list[int]:
 
 def test_a_killed_sweep_goes_on_where_it_was(place: Place) -> None:
     process = place.start(*WORDS)
-    second = place.runs / "sweep/load.concurrency=4/seed-0"
+    second = place.runs / "sweep/agg,load.concurrency=4/seed-0"
     wait_for(lambda: (second / "logs/worker-0.log").exists(), 200)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -54,8 +54,8 @@ def test_a_killed_sweep_goes_on_where_it_was(place: Place) -> None:
     code, output = place.run(WORDS)
     assert code == 0, output
     assert events(place)[3:] == [("2", "skipped"), ("4", "started"), ("4", "ended")]
-    assert "[1/2] load.concurrency=2/seed-0: skipped: fresh" in output
-    assert "A load.concurrency=2 (1 run)" in output and "B load.concurrency=4 (1 run)" in output
+    assert "[1/2] agg,load.concurrency=2/seed-0: skipped: up to date" in output
+    assert "A agg,load.concurrency=2 (1 run)" in output and "B agg,load.concurrency=4 (1 run)" in output
 
     began = time.monotonic()
     code, output = place.run(WORDS)

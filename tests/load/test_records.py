@@ -36,28 +36,59 @@ def test_a_streamed_requests_figures_agree_with_each_other(server: ScriptedServe
         assert r["ttft_ms"] + sum(r["gaps_ms"]) == pytest.approx(r["e2e_ms"], abs=5)
         assert r["ended"] - r["started"] == pytest.approx(r["e2e_ms"] / 1e3, abs=1e-4)
         assert (r["asked_input"], r["input_tokens"], r["asked_output"], r["output_tokens"], r["cached_tokens"]) == (40, 40, 6, 6, 3)
-        assert r["chunk_tokens"] is None and r["scheduled"] is None
+        assert r["chunk_tokens"] == [1] * 6 and r["scheduled"] is None
 
 
 def test_connections_are_kept(server: ScriptedServer, tmp_path: Path) -> None:
     load = load_run.run(server.url, tmp_path, "--count", "12", "--concurrency", "2")
-    assert len({a.connection for a in server.asked}) == 2
+    assert len({a.connection for a in server.asked}) == 2  # the probe had one of its own
     assert sum(r["connect_ms"] is not None for r in load.measured) == 2
 
 
 @pytest.mark.parametrize(
-    "words", [["--server", "dynamo"], ["--continuous-usage", "true", "--extra-body", '{"script": {"usage_each": true}}']]
+    ("words", "counts", "effect", "tokens"),
+    [
+        ([], "yes", "usage", [1] * 6),
+        ([], "ignores", "plain", None),
+        ([], "refuses", "plain", None),
+        (["--server", "usage"], "yes", "usage", [1] * 6),
+        (["--server", "usage"], "ignores", "usage", None),
+        (["--server", "dynamo"], "refuses", "dynamo", [1] * 6),
+        (["--server", "plain"], "yes", "plain", None),
+    ],
 )
-def test_tokens_of_each_chunk_where_the_server_tells(server: ScriptedServer, tmp_path: Path, words: list[str]) -> None:
-    load = load_run.run(server.url, tmp_path, "--count", "3", "--output", "4", *words)
-    assert [r["chunk_tokens"] for r in load.measured] == [[1, 1, 1, 1]] * 3
+@pytest.mark.parametrize("user", ["chat", "completions"])
+def test_every_token_is_counted_where_the_server_can_tell(
+    server: ScriptedServer, tmp_path: Path, user: str, words: list[str], counts: str, effect: str, tokens: list[int] | None
+) -> None:
+    """Every second token has no text of its own, as half of a character has none."""
+    script = json.dumps({"script": {"counts": counts, "textless": 2}})
+    words = ["--load-user", user, "--count", "2", "--output", "6", "--extra-body", script, *words]
+    load = load_run.run(server.url, tmp_path, *words)
+    assert load.code == 0, load.output
+    assert load.load["settings"]["server"] == effect
+    assert [r["chunk_tokens"] for r in load.measured] == [tokens] * 2
+    assert {r["chunks"] for r in load.measured} == {6 if tokens else 3}, "tokens 1, 3 and 5 have text"
+    assert all(r["output_tokens"] == 6 and r["ok"] for r in load.measured)
+    assert len(server.probes) == ("--server" not in words)
+
+
+def test_processes_take_over_how_the_first_one_found_tokens_counted(server: ScriptedServer, tmp_path: Path) -> None:
+    load = load_run.run(server.url, tmp_path, "--count", "4", "--concurrency", "2", "--processes", "2")
+    assert all(r["chunk_tokens"] for r in load.measured) and len(load.measured) == 4 and len(server.probes) == 1
+
+
+@pytest.mark.parametrize("user", ["embeddings", "images"])
+def test_what_has_no_tokens_to_count_asks_no_probe(server: ScriptedServer, tmp_path: Path, user: str) -> None:
+    load_run.run(server.url, tmp_path, "--load-user", user, "--count", "1")
+    assert (server.probes, len(server.asked)) == ([], 1)
 
 
 def test_what_is_asked_is_what_the_settings_say(server: ScriptedServer, tmp_path: Path) -> None:
     load_run.run(server.url, tmp_path, "--count", "1", "--output", "4", "--ignore-eos", "true", "--extra-body", '{"top_p": 0.5}')
     body = server.asked[0].body
     assert (body["temperature"], body["ignore_eos"], body["top_p"], body["max_tokens"]) == (0.0, True, 0.5, 4)
-    assert body["stream"] and body["stream_options"] == {"include_usage": True}
+    assert body["stream"] and body["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
 
 
 def test_a_run_does_not_write_over_another(server: ScriptedServer, tmp_path: Path) -> None:

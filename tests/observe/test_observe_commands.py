@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from armature.cli.paste import command
 from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.graph import rules
@@ -27,10 +28,10 @@ def observed(root: Path) -> Plan:
 def test_the_task_and_the_server_run_when_pasted(tmp_path: Path) -> None:
     plan = observed(tmp_path)
     task, server = plan["prometheus-config"], plan["prometheus"]
-    subprocess.run(task.shell(), shell=True, check=True, timeout=60, env=environment(tmp_path, tmp_path))
+    subprocess.run(command(task, {}), shell=True, check=True, timeout=60, env=environment(tmp_path, tmp_path))
     assert task.task is not None and all(Path(path).is_file() for path in task.task.outputs)
     assert yaml.safe_load(Path(task.task.outputs[0]).read_text())["global"]["scrape_interval"] == "5000ms"
-    process = subprocess.Popen(["sh", "-c", f"exec {server.shell()}"])
+    process = subprocess.Popen(["sh", "-c", f"exec {command(server, {})}"])
     try:
         assert server.ready is not None and server.ready.kind == "http"
         url = server.ready.url

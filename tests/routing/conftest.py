@@ -58,19 +58,23 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             if env.ETCD_LEASE_S in node["env"]:
                 node["env"][env.ETCD_LEASE_S] = "12"  # a bridge that was killed stays registered as long, and the test waits for that
 
-    with serve_changed(root, cache, lossy, "agg_router", *PLANES[request.param], "engine.args.max_total_tokens=8192") as d:
+    with serve_changed(
+        root, cache, lossy, "agg_router", *PLANES[request.param], "worker.control=true", "engine.args.max_total_tokens=8192"
+    ) as d:
         yield Lossy(d.up, d.url, d.model, trigger)
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
     """One worker with two data-parallel ranks."""
-    with serve(tmp_path_factory.mktemp("ranks"), cache, "dp", "topology.router.mode=kv") as deployed:
+    with serve(tmp_path_factory.mktemp("ranks"), cache, "dp", "topology.router.mode=kv", "worker.control=true") as deployed:
         yield deployed
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
     """Two prefill workers and one decode worker."""
-    with serve(tmp_path_factory.mktemp("pairs"), cache, "disagg_router", "topology.roles.decode.replicas=1") as deployed:
+    with serve(
+        tmp_path_factory.mktemp("pairs"), cache, "disagg_router", "topology.roles.decode.replicas=1", "worker.control=true"
+    ) as deployed:
         yield deployed

@@ -61,11 +61,11 @@ def logs(place: Place) -> str:
 def test_its_runs_are_jobs_and_done_ones_are_left_alone(place: Place, words: list[str], slurm: SlurmLab) -> None:
     code, output = place.run(words)
     assert code == 0, output + logs(place)
-    assert "A load.concurrency=2 (1 run)" in output and "B load.concurrency=4 (1 run)" in output
+    assert "A external,load.concurrency=2 (1 run)" in output and "B external,load.concurrency=4 (1 run)" in output
     assert len(list(place.runs.glob("s/*/seed-0/report.html"))) == 2
     assert [e["event"] for e in events(place)] == ["submitted", "submitted", "ended", "ended"]
     code, output = place.run(words)
-    assert code == 0 and output.count("skipped: fresh") == 2, output
+    assert code == 0 and output.count("skipped: up to date") == 2, output
     assert not slurm.jobs()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
-WITHOUT = "no chromium on the PATH: apt-get install chromium"
+from chromium import WITHOUT, program
+
+CHROMIUM = program()
 _CONSOLE = re.compile(r'CONSOLE[:(]\d+[^"]*"(.*)", source: (\S+)')
 
 

@@ -7,24 +7,16 @@ import os
 import random
 import subprocess
 import sys
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
 
-from support.serving import Up
+from support.serving import Up, tell
 
 BLOCK = 16
 Blocks = dict[str, set[int]]  # "WORKER.RANK" -> hashes
-
-
-def post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
 
 
 def engines(running: Up) -> tuple[Blocks, int]:
@@ -32,7 +24,7 @@ def engines(running: Up) -> tuple[Blocks, int]:
     found, wrong = {}, 0
     for node in running.plan["nodes"]:
         if "kv_events" in node["ports"]:
-            answer = post(node["ports"]["system"]["first"], "/engine/kv/check", {"hashes": True})
+            answer = tell(running, node["name"], "kv/check", {"hashes": True})
             for rank in answer["ranks"]:
                 found[f"{answer['worker']}.{rank['rank']}"] = {h % 2**64 for h in rank["hashes"]}  # the router's are unsigned
                 wrong += rank["missing"] + rank["stale"]

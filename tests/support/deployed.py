@@ -12,7 +12,8 @@ from openai import OpenAI
 
 from support.serving import Up, up, up_changed
 
-OURS = ("+model=tiny-qwen3", "frontend.port=0")
+ANY_PORT = "frontend.port=0"
+OURS = ("+model=tiny-qwen3", ANY_PORT)
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Served:
 
 
 @contextmanager
-def serve(root: Path, cache: Path, *words: str) -> Iterator[Served]:
-    """`armature up WORDS +model=tiny-qwen3`, from when it serves to its end."""
-    with up(root, cache, *words, *OURS) as running:
+def serve(root: Path, cache: Path, *words: str, model: str = "tiny-qwen3") -> Iterator[Served]:
+    """`armature up WORDS +model=MODEL`, from when it serves to its end."""
+    with up(root, cache, *words, f"+model={model}", ANY_PORT) as running:
         yield _served(running)
 
 

@@ -1,7 +1,8 @@
 """An OpenAI-compatible server that does what each request's `script` says, and remembers what it was asked.
 
 script: first_ms, gap_ms (delays), die_after (tokens, then the connection is cut), error_after (tokens, then an error event),
-status (a refusal instead of an answer), stream (false: answers at once whatever was asked), usage_each (usage in every chunk).
+status (a refusal instead of an answer), stream (false: answers at once whatever was asked), textless (N: each N-th token
+has no text of its own, and a chunk only where tokens are counted), counts (whether it knows continuous_usage_stats: yes, ignores, refuses).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MODEL = "scripted"
+PROBE = "How many tokens?"
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Asked:
 
 @dataclass
 class ScriptedServer:
-    """What it was asked, and how many requests it had at once."""
+    """What it was asked, and how many requests it had at once. probes: what a load asked before it began."""
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
+    probes: list[Asked] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
     _connections: int = 0
@@ -47,7 +50,7 @@ class ScriptedServer:
                 length = next((int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")), 0)
                 body = json.loads(await reader.readexactly(length)) if length else {}
                 if length:
-                    self.asked.append(Asked(time.time(), path, body, connection))
+                    (self.probes if PROBE in json.dumps(body) else self.asked).append(Asked(time.time(), path, body, connection))
                 self.running += 1
                 self.most_running = max(self.most_running, self.running)
                 try:
@@ -62,6 +65,9 @@ class ScriptedServer:
         script = body.get("script") or {}
         if "status" in script:
             await _whole(writer, script["status"], {"error": {"message": "as the script says"}})
+            return True
+        if _counts(body) and script.get("counts") == "refuses":
+            await _whole(writer, 400, {"error": {"message": "stream_options.continuous_usage_stats: unknown"}})
             return True
         if path == "/v1/models":
             await _whole(writer, 200, {"data": [{"id": MODEL}]})
@@ -90,14 +96,18 @@ class ScriptedServer:
 async def _events(path: str, body: dict[str, Any], script: dict[str, Any]) -> AsyncIterator[bytes | None]:
     tokens = body["max_tokens"]
     ids = (body.get("nvext") or {}).get("extra_fields") == ["completion_token_ids"]
+    each, textless = _counts(body) and script.get("counts", "yes") == "yes", script.get("textless", tokens + 1)
     for k in range(1, tokens + 1):
         if k > 1:
             await asyncio.sleep(script.get("gap_ms", 1) / 1e3)
         finish = "length" if k == tokens else None
-        said = {"delta": {"content": f"w{k} "}} if "chat" in path else {"text": f"w{k} "}
+        text = f"w{k} " if k % textless else ""
+        if not text and not (ids or each or finish):
+            continue
+        said = {"delta": {"content": text} if text else {}} if "chat" in path else {"text": text}
         more = {"nvext": {"completion_token_ids": [k]}} if ids else {}
-        if script.get("usage_each"):
-            more["usage"] = _usage(body, k)
+        if each:
+            more["usage"] = {name: n for name, n in _usage(body, k).items() if isinstance(n, int)}
         yield b"data: " + json.dumps({"choices": [{"index": 0, "finish_reason": finish, **said}], **more}).encode() + b"\n\n"
         if k == script.get("die_after"):
             yield None
@@ -108,10 +118,16 @@ async def _events(path: str, body: dict[str, Any], script: dict[str, Any]) -> As
     yield b"data: [DONE]\n\n"
 
 
+def _counts(body: dict[str, Any]) -> bool:
+    """Whether the client asks for the usage in each chunk."""
+    return bool((body.get("stream_options") or {}).get("continuous_usage_stats"))
+
+
 def _usage(body: dict[str, Any], tokens: int) -> dict[str, Any]:
     prompt = body.get("prompt") or json.dumps(body.get("messages"))
     length = len(prompt) if isinstance(prompt, list) else len(prompt.split())
-    return {"prompt_tokens": length, "completion_tokens": tokens, "prompt_tokens_details": {"cached_tokens": 3}}
+    counts = {"prompt_tokens": length, "completion_tokens": tokens, "total_tokens": length + tokens}
+    return counts | {"prompt_tokens_details": {"cached_tokens": 3}}
 
 
 async def _whole(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) -> None:

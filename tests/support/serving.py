@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from armature import control
 from armature.graph.ports import is_free
 
 START_TIMEOUT_S = 240.0
@@ -74,6 +75,11 @@ class Up:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(END_TIMEOUT_S)
+
+
+def tell(running: Up, node: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Give a worker a command."""
+    return control.call(Path(running.plan["tmp_dir"]) / node / "control", route, body, timeout_s=60)
 
 
 def environment(root: Path, cache: Path) -> dict[str, str]:

@@ -82,6 +82,23 @@ def test_logprobs_are_those_of_hugging_face(agg: Any, reference: Reference) -> N
         assert [t.logprob for t in c.top_logprobs] == pytest.approx(truth[position].topk(3).values.tolist(), abs=1e-3)
 
 
+@pytest.mark.parametrize(("n", "temperature"), [(1, 0.0), (2, 1.0)])
+def test_an_echoed_prompt_has_the_logprobs_of_hugging_face(agg: Any, reference: Reference, n: int, temperature: float) -> None:
+    """Also of the token that ends a turn, which ends no text here."""
+    ids = [*range(40, 60), reference.tokenizer.eos_token_id, *range(60, 80)]
+    answer = agg.client.completions.create(model=agg.model, prompt=ids, n=n, echo=True, logprobs=3, max_tokens=1, temperature=temperature)
+    truth = reference.logprobs(ids[:1], ids[1:])
+    for choice in answer.choices:
+        logprobs = choice.logprobs
+        assert len(logprobs.token_logprobs) == len(ids) + 1
+        assert logprobs.token_logprobs[0] is None
+        assert logprobs.token_logprobs[1:-1] == pytest.approx([float(truth[i, t]) for i, t in enumerate(ids[1:])], abs=1e-3)
+        for position, top in enumerate(logprobs.top_logprobs[1:-1]):
+            assert max(top.values()) == pytest.approx(float(truth[position].max()), abs=1e-3)
+        assert choice.text.startswith(reference.tokenizer.decode(ids, skip_special_tokens=True))
+    assert answer.usage.prompt_tokens == len(ids)
+
+
 SCHEMA = {
     "type": "object",
     "properties": {"ok": {"type": "boolean"}},
@@ -129,9 +146,9 @@ def test_a_repeated_prompt_is_counted_as_cached(agg: Any) -> None:
     ("body", "reason"),
     [
         ({"prompt": [5] * 5000}, "4096"),
-        ({"prompt": [5], "echo": True, "logprobs": 1}, "log"),
+        ({"prompt": [5], "extra_body": {"allowed_token_ids": [5]}}, "allowed_token_ids"),
     ],
-    ids=["prompt too long", "prompt logprobs"],
+    ids=["prompt too long", "passed on unread"],
 )
 def test_what_cannot_be_done_is_a_400_with_the_reason(agg: Any, body: dict[str, Any], reason: str) -> None:
     with pytest.raises(openai.BadRequestError, match=reason):

@@ -6,6 +6,7 @@ Each deployment is started once, in turn: a machine for tests has room for four 
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import openai
 import pytest
 
 from support.asked_http import streamed, unary
+from support.serving import processes_of
 from topologies.conftest import Served, serve
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
@@ -69,9 +71,31 @@ def test_a_json_schema_is_kept(served: Served) -> None:
     assert answer.choices[0].message.content[-2:].isdigit()
 
 
+def test_an_idle_deployment_leaves_the_cores_alone(served: Served) -> None:
+    """SGLang's data-parallel controller alone would take one of them."""
+
+    def used_s() -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in processes_of(served.up))
+
+    before = used_s()
+    time.sleep(2)
+    assert used_s() - before < 0.5 * 2
+
+
+def test_a_least_length_is_kept(served: Served) -> None:
+    """A prefill leg is asked for one token, and for the client's min_tokens none the less."""
+    answer = served.client.completions.create(model=served.model, prompt=[5, 6], max_tokens=9, temperature=0, extra_body={"min_tokens": 9})
+    assert answer.usage.completion_tokens == 9
+
+
+def test_a_least_length_beyond_the_greatest_is_a_400(served: Served) -> None:
+    with pytest.raises(openai.BadRequestError, match="min_tokens"):
+        served.client.completions.create(model=served.model, prompt=[5, 6], max_tokens=4, extra_body={"min_tokens": 5})
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [({"n": 2, "temperature": 1.0}, "ask n times"), ({"echo": True, "logprobs": 1}, "log"), ({"prompt": [5] * 5000}, "4096")],
+    [({"n": 2, "temperature": 1.0}, "ask n times"), ({"echo": True, "logprobs": 1}, "echo"), ({"prompt": [5] * 5000}, "4096")],
     ids=["n", "prompt logprobs", "prompt too long"],
 )
 def test_what_a_pair_cannot_do_is_a_400_with_the_reason(legs: Served, body: dict[str, Any], reason: str) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from armature.bench.progress import Extent, extent
 from armature.bench.read import read_one
 from armature.bench.records import Load, Request
 from armature.bench.stats import distribution
@@ -40,6 +41,7 @@ class LoadNow:
     """A load at one moment. Rates and latencies are of the requests that ended in the last WINDOW_S seconds.
 
     phase: of the newest request; "ended (reason)" when the generator has said so. None: no load has begun.
+    share: how much of the measured part is done, from 0 to 1; None while it warms up, and where its settings do not say.
     """
 
     phase: str | None
@@ -49,6 +51,7 @@ class LoadNow:
     tokens_per_s: float = 0.0
     ttft_ms: Distribution | None = None
     itl_ms: Distribution | None = None
+    share: float | None = None
 
 
 class LoadWatch:
@@ -58,18 +61,24 @@ class LoadWatch:
         self._folder = folder
         self._tails: dict[Path, Tail] = {}
         self._recent: deque[Request] = deque()
-        self._done = self._failed = 0
+        self._done = self._failed = self._measured = 0
+        self._extent: Extent | None = None
         self._began: float | None = None
         self._phase: str | None = None
 
-    def look(self, now: float) -> LoadNow:
-        """Take in what was written since the last call. now: seconds since 1970. Raises UserError for files of another version."""
+    def look(self, now: float, gaps: bool = True) -> LoadNow:
+        """Take in what was written since the last call.
+
+        now: seconds since 1970. gaps: whether the ITL is wanted; it has a value for each token, and takes its time.
+        Raises UserError for files of another version.
+        """
         for file in sorted(self._folder.glob("requests.*.jsonl")):
             tail = self._tails.setdefault(file, Tail(file))
             for line in tail.lines():
                 self._take(read_one(line, Request, str(file)))
         self._recent = deque(r for r in self._recent if r.ended > now - WINDOW_S)
-        ended = self.ended
+        about = self._about()
+        ended = _end(about)
         recent = [r for r in self._recent if r.ok]
         seconds = max(0.1, min(WINDOW_S, now - self._began)) if self._began is not None else WINDOW_S
         return LoadNow(
@@ -79,22 +88,37 @@ class LoadWatch:
             requests_per_s=len(recent) / seconds,
             tokens_per_s=sum(r.output_tokens or 0 for r in recent) / seconds,
             ttft_ms=distribution([r.ttft_ms for r in recent if r.ttft_ms is not None]),
-            itl_ms=distribution([gap for r in recent for gap in r.gaps_ms]),
+            itl_ms=distribution([gap for r in recent for gap in r.gaps_ms]) if gaps else None,
+            share=self._share(about, now) if about and not ended else None,
         )
 
     @property
     def ended(self) -> str | None:
-        """Why the load ended; None before its end. `error` stands there from the start, for the case that the generator is killed."""
+        """Why the load ended; None before its end."""
+        return _end(self._about())
+
+    def _about(self) -> Load | None:
         try:
             data = (self._folder / "load.json").read_bytes()
         except FileNotFoundError:
             return None
-        reason = read_one(data, Load, str(self._folder / "load.json")).end_reason
-        return None if reason == "error" else reason
+        return read_one(data, Load, str(self._folder / "load.json"))
+
+    def _share(self, about: Load, now: float) -> float | None:
+        if self._phase != "measure":
+            return None
+        self._extent = self._extent or extent(about.settings)
+        return self._extent.share(self._measured, now - (about.measure_started or now))
 
     def _take(self, r: Request) -> None:
         self._done += r.ok
         self._failed += not r.ok
+        self._measured += r.phase == "measure"
         self._began = r.started if self._began is None else min(self._began, r.started)
         self._phase = r.phase
         self._recent.append(r)
+
+
+def _end(about: Load | None) -> str | None:
+    """Why a load ended. `error` stands there from the start, for the case that the generator is killed."""
+    return about.end_reason if about and about.end_reason != "error" else None

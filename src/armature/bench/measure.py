@@ -9,11 +9,11 @@ from armature.bench.records import Request
 from armature.bench.stats import distribution, percentile
 from armature.bench.summary import Chunks, Counts, Goodput, Group, Latency, Length, Lengths, Rates, Slo, Tolerance
 
-AT_ONCE_MS = 0.1  # a shorter gap is none: both chunks were read together
+AT_ONCE_MS = 0.1  # a shorter gap counts as 0: both chunks were read together
 
 
 def measure(requests: Sequence[Request], seconds: float | None, gpus: int | None, slo: Slo | None, tolerance: Tolerance) -> Group:
-    """The figures of `requests`, all of the measuring phase. seconds: the window; gpus: those that served."""
+    """The figures of `requests`, all of the measuring phase, still without caveats. seconds: the window; gpus: those that served."""
     ok = [r for r in requests if r.ok]
     latency = _latency(ok)
     return Group(
@@ -23,6 +23,7 @@ def measure(requests: Sequence[Request], seconds: float | None, gpus: int | None
         goodput=_goodput(requests, seconds, slo) if slo else None,
         lengths=_lengths(ok, tolerance),
         chunks=_chunks(ok),
+        caveats=[],
     )
 
 
@@ -107,8 +108,12 @@ def _chunks(ok: Sequence[Request]) -> Chunks:
         elif r.output_tokens is not None:
             tokens.append(r.output_tokens / r.chunks)
     gaps = [gap for r in streamed for gap in r.gaps_ms]
+    told = [r for r in streamed if r.chunk_tokens is not None]
     return Chunks(
         per_request=distribution([r.chunks for r in streamed]),
         tokens_per_chunk=distribution(tokens),
         at_once=sum(gap < AT_ONCE_MS for gap in gaps) / len(gaps) if gaps else None,
+        counted_by=None if not streamed else "server" if len(told) == len(streamed) else "text",
+        first_tokens=sum(r.chunk_tokens[0] for r in told if r.chunk_tokens) / len(told) if told else None,
+        mismatched=sum(r.output_tokens is not None and sum(r.chunk_tokens or ()) != r.output_tokens for r in told),
     )

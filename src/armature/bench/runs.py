@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,10 @@ from pydantic import ValidationError
 from armature import env
 from armature.errors import UserError, nearest
 from armature.graph.plan import Plan
+from armature.naming import component
 
 _MARKS = ("plan.json", "load/load.json", "load/requests.0.jsonl", "results/summary.json")  # any of these makes a folder a run
+_NUMBERS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,19 @@ class Run:
     def label(self) -> str:
         """<name>/<id>"""
         return f"{self.path.parent.name}/{self.path.name}"
+
+    @cached_property
+    def name(self) -> str:
+        """What its plan is called, as the user wrote it; the folder's name is made from it. The folder's where no plan was kept."""
+        try:
+            plan = json.loads((self.path / "plan.json").read_bytes())
+        except (OSError, ValueError):
+            return self.path.parent.name
+        return str(plan.get("name") or self.path.parent.name) if isinstance(plan, dict) else self.path.parent.name
+
+    def begins_with(self, word: str) -> bool:
+        """Whether `word` is the beginning of its id, of <folder>/<id> or of <name>/<id>."""
+        return any(text.startswith(word) for text in (self.path.name, self.label, f"{self.name}/{self.path.name}"))
 
     @property
     def load(self) -> Path:
@@ -71,7 +87,9 @@ class Run:
 
 
 def find(words: Sequence[str], runs_dir: Path | None = None) -> list[Run]:
-    """The runs that `words` name: folders, folders of runs (sweeps), <name>/<id>, or the beginning of an id.
+    """The runs that `words` name: folders, folders of runs (sweeps), names, <name>/<id>, or the beginning of an id.
+
+    A name is that of a folder under runs/, or what the user called the model or the sweep from which it was made.
 
     Of a folder of runs, only those that load was put on, if there are any.
 
@@ -89,7 +107,7 @@ def newest(runs_dir: Path | None = None) -> Run:
     root = runs_dir or env.runs_dir()
     runs = below(root)
     if not runs:
-        raise UserError(f"there is no run under {root}", fix="name a run, or set ARMATURE_RUNS")
+        raise UserError(f"there is no run under {root}", fix="name a run's directory, or say where runs are: ARMATURE_RUNS=DIR")
     return max(runs, key=_begun)
 
 
@@ -100,29 +118,36 @@ def _begun(run: Run) -> float:
 
 
 def below(folder: Path, depth: int = 3) -> list[Run]:
-    """All runs under `folder`, also itself, by path."""
+    """All runs under `folder`, also itself, by path: load.concurrency=4 comes before load.concurrency=16."""
     if _is_run(folder):
         return [Run(folder)]
-    if not depth or not folder.is_dir():
+    if not depth or not os.path.isdir(folder):  # unlike Path's: False for a word that no file system takes as a name
         return []
-    return [run for child in sorted(folder.iterdir()) if child.is_dir() for run in below(child, depth - 1)]
+    return [run for child in sorted(folder.iterdir(), key=lambda p: natural(p.name)) if child.is_dir() for run in below(child, depth - 1)]
+
+
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """A name to sort by: numbers in it count as numbers."""
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in _NUMBERS.split(name) if part]
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in _MARKS)
+    return any(os.path.exists(folder / mark) for mark in _MARKS)
 
 
 def _named(word: str, root: Path) -> list[Run]:
     folders = [Path(os.path.normpath(base / word)) for base in (env.caller_dir(), root)]
-    for folder in folders:
+    for folder in (*folders, *_folders_of_name(word, root)):
         if runs := below(folder):
             return [r for r in runs if r.has_load] or runs
-    for folder in filter(Path.is_dir, folders):
-        raise UserError(f"{folder} is no run and holds none", expected=f"a folder with {' or '.join(_MARKS)}")
     known = below(root)
-    close = [run for run in known if run.path.name.startswith(word) or run.label.startswith(word)]
+    if named := [run for run in known if run.name == word]:
+        return [r for r in named if r.has_load] or named
+    close = [run for run in known if run.begins_with(word)]
     if len(close) == 1:
         return close
+    for folder in filter(os.path.isdir, folders):
+        raise UserError(f"{folder} is not a run and holds none", expected=f"a folder with {' or '.join(_MARKS)}")
     if close:
         raise UserError(f"{word!r} is the beginning of {len(close)} runs", expected="one of " + _list(close))
     guess = nearest(word, [r.label for r in known])
@@ -131,6 +156,12 @@ def _named(word: str, root: Path) -> list[Run]:
         expected=f"one of {_list(known)}" if known else None,
         fix=f"did you mean {guess}?" if guess else None,
     )
+
+
+def _folders_of_name(word: str, root: Path) -> list[Path]:
+    """The folders under `root` that a run or a sweep would have that is called `word`, and the run that is called so as <name>/<id>."""
+    name, _, run_id = word.rpartition("/")
+    return [root / component(word), *([root / component(name) / component(run_id)] if name and run_id else [])]
 
 
 def _list(runs: Iterable[Run], most: int = 6) -> str:

@@ -7,17 +7,21 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from armature.address import Address
+from armature.bench.host import HostCpu, own_cores
 from armature.bench.records import Sample
+from armature.recording import LineFile, Losses
 
 ANSWER_S = 2.0
-LOOK_FOR_PROCESSES_S = 10.0  # between looks at the process table, which cost more than those at known processes
+LOOK_FOR_PROCESSES_S = 10.0  # between searches of the process table, which cost more than reading known processes
+STARTING_S = 15.0  # in which every sample searches: the load's own processes start just after the sampler
 _LEFT_OUT = ("_bucket", "_created")  # of histograms; when a counter began
 _OWN_PREFIXES = ("python_", "process_")  # of the interpreter: the processes are looked at from outside, and all of them
 
@@ -26,16 +30,16 @@ Source = Callable[[], Iterable[Sample]]
 
 @dataclass(frozen=True)
 class Target:
-    """A node with /metrics at HOST:PORT."""
+    """A node with /metrics."""
 
     node: str
-    address: str
+    address: Address
 
     def samples(self) -> list[Sample]:
         """Its figures now; none while it does not answer."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://{self.address}/metrics", timeout=ANSWER_S) as answer:
+            with opener.open(self.address.url("/metrics"), timeout=ANSWER_S) as answer:
                 text = answer.read().decode()
             return list(read_metrics(self.node, time.time(), text))
         except (OSError, ValueError):
@@ -58,10 +62,14 @@ class Processes:
         self._known: dict[int, tuple[str, psutil.Process]] = {}
         self._seen: set[int] = set()
         self._looked = float("-inf")
+        self._began = time.monotonic()
+        self._host = HostCpu()
 
     def samples(self) -> list[Sample]:
-        """Of each node: host_cpu_cores (1 is a core that never rests, since the last look) and host_rss_bytes."""
-        if time.monotonic() - self._looked > LOOK_FOR_PROCESSES_S:
+        """Of each node: host_cpu_cores (1 is a core that never rests, since the last sample) and host_rss_bytes. Of the host: how
+        busy it is besides (armature.bench.host)."""
+        now = time.monotonic()
+        if now - self._looked > (LOOK_FOR_PROCESSES_S if now - self._began > STARTING_S else 0):
             self._look()
         cpu: dict[str, float] = {}
         rss: dict[str, float] = {}
@@ -72,8 +80,9 @@ class Processes:
                     rss[node] = rss.get(node, 0.0) + process.memory_info().rss
             except psutil.Error:
                 del self._known[pid]
-        now = time.time()
-        return [Sample(now, n, "host_cpu_cores", v) for n, v in cpu.items()] + [Sample(now, n, "host_rss_bytes", v) for n, v in rss.items()]
+        at = time.time()
+        found = [Sample(at, n, "host_cpu_cores", v) for n, v in cpu.items()] + [Sample(at, n, "host_rss_bytes", v) for n, v in rss.items()]
+        return found + self._host.samples(own_cores(found))
 
     def _look(self) -> None:
         self._looked = time.monotonic()
@@ -141,17 +150,18 @@ class Gpus:
         return found
 
 
-def sample(sources: Sequence[Source], out: BinaryIO, every_s: float, ended: Callable[[float], bool]) -> None:
+def sample(sources: Sequence[Source], out: LineFile, every_s: float, ended: Callable[[float], bool], losses: Losses) -> None:
     """Ask all sources every `every_s` seconds and append what they say, until `ended(seconds to wait)` says so.
 
-    A look that takes longer than `every_s` lets the next ones fall out: it never hurries after them.
+    A look that takes longer than `every_s` lets the next ones fall out: it never hurries after them. Samples that cannot be written
+    are lost, and the run that is sampled goes on.
     """
     with ThreadPoolExecutor(max(1, len(sources))) as pool:
         due = time.monotonic()
         while True:
             found = [s for samples in pool.map(lambda source: source(), sources) for s in samples]
-            out.write(b"".join(msgspec.json.encode(s) + b"\n" for s in found))
-            out.flush()
+            if lines := b"\n".join(msgspec.json.encode(s) for s in found):
+                losses.keep("samples", partial(out.add, lines))
             due = max(due + every_s, time.monotonic())
             if ended(due - time.monotonic()):
                 return

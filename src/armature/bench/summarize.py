@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from armature.bench import trust
 from armature.bench.client import health
+from armature.bench.host import host_load
 from armature.bench.measure import measure
 from armature.bench.read import LoadFolder, read_load
+from armature.bench.records import Request
 from armature.bench.runs import Run
 from armature.bench.server import aggregate
 from armature.bench.summary import SUMMARY_VERSION, ClientHealth, Failure, Group, Length, Slo, Summary, Tolerance, Window
@@ -34,7 +37,14 @@ def summarize(run: Run, slo: Slo | None = None, tolerance: Tolerance | None = No
     requests = folder.measured
     classes = sorted({r.cls for r in requests})
     gpus = run.gpus
-    overall = measure(requests, window.seconds, gpus, slo, tolerance)
+    server = aggregate(folder.samples, window.started, window.ended)
+    conditions = trust.Conditions(window, client, host_load(server))
+
+    def figures(its: Sequence[Request]) -> Group:
+        group = measure(its, window.seconds, gpus, slo, tolerance)
+        return group.model_copy(update={"caveats": trust.caveats(group, conditions)})
+
+    overall = figures(requests)
     plan = run.plan
     summary = Summary(
         run=run.label,
@@ -44,14 +54,12 @@ def summarize(run: Run, slo: Slo | None = None, tolerance: Tolerance | None = No
         settings=settings,
         window=window,
         overall=overall,
-        classes={
-            c: measure([r for r in requests if r.cls == c], window.seconds, gpus, slo, tolerance) if len(classes) > 1 else overall
-            for c in classes
-        },
+        classes={c: figures([r for r in requests if r.cls == c]) if len(classes) > 1 else overall for c in classes},
         slo=slo,
         tolerance=tolerance,
         client=client,
-        server=aggregate(folder.samples, window.started, window.ended),
+        host=conditions.host,
+        server=server,
         gpus=gpus,
         hardware=run.host.get("hardware", {}),
         versions=run.host.get("versions", {}) | {f"client.{k}": v for k, v in (folder.load.versions if folder.load else {}).items()},
@@ -100,7 +108,7 @@ def measured_window(folder: LoadFolder) -> Window:
 
 
 def failures(overall: Group, client: ClientHealth, window: Window, tolerance: Tolerance) -> list[Failure]:
-    """Why a run with these figures must not be used."""
+    """Why a run with these figures is invalid."""
     found = []
     counts = overall.counts
     if not counts.sent:
@@ -131,7 +139,7 @@ def _missed(what: str, length: Length, tolerance: Tolerance, tokens: int) -> lis
 def notes(folder: LoadFolder, overall: Group) -> list[str]:
     """What a reader of the figures should know."""
     found = []
-    counts, lengths, chunks = overall.counts, overall.lengths, overall.chunks
+    counts, lengths = overall.counts, overall.lengths
     if counts.failed:
         found.append(
             f"{counts.failed} of {counts.sent} requests failed ({_kinds(counts.failed_by_kind)}): their latencies and tokens do not count"
@@ -142,19 +150,9 @@ def notes(folder: LoadFolder, overall: Group) -> list[str]:
         found.append("the load was stopped before its end")
     for kind, length in (("input", lengths.input), ("output", lengths.output)):
         if length.unknown:
-            found.append(f"of {length.unknown} requests the server did not tell the {kind} length: whether it is the asked one is unknown")
-    streamed, answered = overall.latency.ttft_ms, lengths.output.realised
-    if streamed and answered and streamed.count < answered.count:
-        without = answered.count - streamed.count
-        found.append(
-            f"{without} of {answered.count} answers had tokens and no chunk with text: they have no TTFT, and that of others is "
-            "of their first text; ask for token ids (load.server=dynamo) where the server tells them"
-        )
-    if chunks.tokens_per_chunk and chunks.tokens_per_chunk.mean > 1.05:
-        mean = chunks.tokens_per_chunk.mean
-        found.append(f"chunks hold {mean:.2f} tokens on average: gaps (ITL) are longer and fewer than tokens are; compare by TPOT")
-    if chunks.at_once and chunks.at_once > 0.05:
-        found.append(f"{chunks.at_once:.0%} of gaps (ITL) are none: chunks came several at once; compare by TPOT")
+            found.append(
+                f"the server did not report the {kind} length of {length.unknown} requests: whether they have the asked length is unknown"
+            )
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SUMMARY_VERSION = 1  # what Summary.version is
+SUMMARY_VERSION = 2  # what Summary.version is
 
 
 class Part(BaseModel):
@@ -113,6 +113,22 @@ class Chunks(Part):
         description="Of all gaps, those shorter than 0.1 ms: chunks that came together, however they were made. They pull ITL's low "
         "percentiles towards 0, and the gaps before them are longer than a token takes."
     )
+    counted_by: Literal["server", "text"] | None = Field(
+        description="server: it told the tokens of every chunk. text: of some answers it did not, and their chunks with text count."
+    )
+    first_tokens: float | None = Field(description="Tokens in an answer's first chunk, on average; null where the server does not tell.")
+    mismatched: int = Field(description="Answers whose chunks hold another number of tokens than the server's usage says.")
+
+
+CaveatKind = Literal["few_samples", "short_window", "failed", "client_lag", "busy_host", "chunks", "tokens"]
+
+
+class Caveat(Part):
+    """Why figures do not mean what they seem to. `armature compare` ranks no figure that has one."""
+
+    kind: CaveatKind
+    figures: list[str] = Field(description="The figures that it holds for, by their names in `armature compare`.")
+    text: str
 
 
 class Group(Part):
@@ -124,6 +140,7 @@ class Group(Part):
     goodput: Goodput | None = Field(description="null without an SLO.")
     lengths: Lengths
     chunks: Chunks
+    caveats: list[Caveat] = Field(description="What lessens the figures of this group (armature.bench.trust).")
 
 
 class Window(Part):
@@ -153,6 +170,14 @@ class ClientHealth(Part):
     cut_off_files: int = Field(description="Files of records that end in half a line, because their writer was killed.")
 
 
+class HostLoad(Part):
+    """How busy the host was in the measured window, on average. null where nobody sampled it."""
+
+    others: float | None = Field(description="Share of all cores that processes used which are no part of the run.")
+    steal: float | None = Field(description="Share of the cores' time that the hypervisor gave to other machines.")
+    runnable_per_core: float | None = Field(description="Processes that ran or waited for a core, per core.")
+
+
 class Tolerance(Part):
     """When a realised length counts as asked. A run fails when more than `share` of its requests miss."""
 
@@ -178,7 +203,7 @@ class ServerSeries(Part):
 
 
 class Failure(Part):
-    """Why a run must not be used. `armature summarize` ends with 1 when there is any."""
+    """Why a run is invalid. `armature summarize` exits with 1 when there is any."""
 
     kind: Literal["no_requests", "client", "input_length", "output_length", "load"]
     text: str
@@ -187,7 +212,7 @@ class Failure(Part):
 class Summary(Part):
     """A run in figures. Only requests of the measuring phase count."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     run: str = Field(description="<name>/<id>")
     plan_hash: str | None = Field(description="The same configuration has the same hash; null without a plan.")
     model: str | None
@@ -199,9 +224,10 @@ class Summary(Part):
     slo: Slo | None
     tolerance: Tolerance
     client: ClientHealth
+    host: HostLoad
     server: list[ServerSeries] = Field(description="What was sampled on the servers and GPUs meanwhile.")
     gpus: int | None = Field(description="GPUs that the plan gives to nodes; null without a plan.")
     hardware: dict[str, Any] = Field(description="The host's processor, cores, memory and GPUs.")
     versions: dict[str, str] = Field(description="What served; client.*: what put load on it.")
-    failures: list[Failure] = Field(description="Why the run must not be used; empty for a good one.")
+    failures: list[Failure] = Field(description="Why the run is invalid; empty for a valid one.")
     notes: list[str] = Field(description="What a reader of the figures should know.")

@@ -2,8 +2,51 @@
 
 from __future__ import annotations
 
-from armature.bench.metrics import FIGURES, number
-from armature.bench.summary import Distribution, Group, Summary
+from dataclasses import dataclass
+
+from armature.bench import trust
+from armature.bench.metrics import FIGURES, METRICS, number
+from armature.bench.summary import Group, Summary
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as it is shown, with its mark, and why it has one."""
+
+    text: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """One latency of a group: cells by FIGURES."""
+
+    title: str
+    count: int
+    cells: tuple[Shown, ...]
+
+
+def shown(group: Group, figure: str) -> Shown:
+    """A figure of METRICS by its name."""
+    why = trust.of(group.caveats, figure)
+    value = next(m.get(group) for m in METRICS if m.name == figure)
+    return Shown("-") if value is None else Shown(trust.marked(number(value), why), "; ".join(why))
+
+
+def latencies(group: Group) -> list[LatencyRow]:
+    """The latencies that there are, in ms."""
+    found = group.latency
+    parts = (("ttft", "TTFT ms", found.ttft_ms), ("itl", "ITL ms", found.itl_ms), ("tpot", "TPOT ms", found.tpot_ms))
+    return [
+        LatencyRow(title, d.count, tuple(shown(group, f"{which}_{q}_ms") for q in FIGURES))
+        for which, title, d in (*parts, ("e2e", "E2E ms", found.e2e_ms))
+        if d is not None
+    ]
+
+
+def caveat_lines(group: Group) -> list[str]:
+    """The reasons of all marks."""
+    return [f"{trust.MARK} {c.text}" for c in group.caveats]
 
 
 def overview(summary: Summary) -> str:
@@ -15,30 +58,23 @@ def overview(summary: Summary) -> str:
         "",
         " " * 12 + "".join(f"{c:>10}" for c in FIGURES),
     ]
-    for title, figures in latencies(group):
-        cells = [number(getattr(figures, c)) if figures else "-" for c in FIGURES]
-        lines.append(f"{title:12}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join([*lines, "", *_rates(summary), *(f"note: {note}" for note in summary.notes), ""])
-
-
-def latencies(group: Group) -> list[tuple[str, Distribution | None]]:
-    """The four latencies with their titles, in ms."""
-    found = group.latency
-    return [("TTFT ms", found.ttft_ms), ("ITL ms", found.itl_ms), ("TPOT ms", found.tpot_ms), ("E2E ms", found.e2e_ms)]
+    for row in latencies(group):
+        lines.append(f"{row.title:12}" + "".join(f"{cell.text:>10}" for cell in row.cells))
+    return "\n".join([*lines, "", *_rates(summary), *caveat_lines(group), *(f"note: {note}" for note in summary.notes), ""])
 
 
 def _rates(summary: Summary) -> list[str]:
-    rates, good = summary.overall.rates, summary.overall.goodput
-    parts = [
-        f"{number(rates.requests_per_s)} requests/s",
-        f"{number(rates.output_tokens_per_s)} output tok/s",
-        f"{number(rates.total_tokens_per_s)} tok/s in all",
-        f"{number(rates.output_tokens_per_s_per_user)} tok/s per user",
-    ]
-    if rates.output_tokens_per_s_per_gpu is not None:
-        parts.append(f"{number(rates.output_tokens_per_s_per_gpu)} tok/s per GPU")
-    lines = [", ".join(parts)]
+    group, good = summary.overall, summary.overall.goodput
+    titles = {
+        "requests_per_s": "requests/s",
+        "output_tokens_per_s": "output tok/s",
+        "total_tokens_per_s": "tok/s in all",
+        "output_tokens_per_s_per_user": "tok/s per user",
+        "output_tokens_per_s_per_gpu": "tok/s per GPU",
+    }
+    parts = [f"{shown(group, name).text} {title}" for name, title in titles.items()]
+    lines = [", ".join(parts if group.rates.output_tokens_per_s_per_gpu is not None else parts[:-1])]
     if good and summary.slo:
         limits = ", ".join(f"{name} {number(limit)}" for name, limit in summary.slo.model_dump(exclude_none=True).items())
-        lines.append(f"goodput ({limits}): {good.fraction:.1%}, {number(good.requests_per_s)} requests/s")
+        lines.append(f"goodput ({limits}): {good.fraction:.1%}, {shown(group, 'goodput_per_s').text} requests/s")
     return lines

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-from armature import __version__
-from armature.errors import UserError, nearest
-from armature.output import discard
+from armature import __version__, env, output
+from armature.errors import UserError, did_you_mean, nearest, one_line
 
 COMMANDS = {
     "up": "serve: compose, plan, start, wait until routable, print the URL",
     "plan": "print the plan and start nothing (the same as `up --dry-run`)",
     "bench": "measure every combination of values: a sweep",
-    "watch": "follow a run live: its nodes, and the load on it",
-    "compare": "runs side by side: differences, their confidence, what was set differently",
-    "report": "runs as one HTML page",
-    "summarize": "from a load generator's files to a run's summary",
+    "watch": "follow a run: its nodes, and the load on it",
+    "compare": "compare runs: differences, confidence intervals, different settings",
+    "report": "write an HTML page about runs",
+    "summarize": "make a run's summary from the load generator's files",
+    "control": "give a worker a command: load, profile/start, profile/stop, kv/check",
     "flags": "list the native SGLang flags that engine.args accepts",
+    "completion": "print a script by which bash, zsh or fish completes words",
     "models": "make or fetch a model's files",
-    "pairs": "let one token go through every pair of prefill and decode workers (plans start it)",
+    "pairs": "send one token through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
-    "profile": "look at nodes in detail while load runs (plans start it)",
-    "sample": "write down nodes' figures while load runs (plans start it)",
-    "observe": "write what Prometheus reads: targets and alerts (plans run it)",
+    "profile": "profile nodes while load runs (plans start it)",
+    "sample": "record nodes' metrics while load runs (plans start it)",
+    "observe": "write the configuration of Prometheus: targets and alerts (plans run it)",
     "kv-bridge": "publish durable KV events to the router (plans start it)",
 }
 
@@ -51,34 +54,62 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; errors meant for the user end with their text and exit code, and no traceback."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    if env.COMPLETING in os.environ:
+        from armature.cli.completing import answer
+
+        answer(COMMANDS)
+    output.prepare()
+    return output.finish(_guarded(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _guarded(words: list[str]) -> int:
+    """The exit code, whatever happens: 2 for what the user can mend, 1 for what the system refused, 130 for Ctrl-C."""
+    try:
+        return _run(words)
+    except UserError as e:
+        for each in e.each:
+            output.complain(each.render())
+        return e.exit_code
+    except SystemExit as e:  # argparse has printed its help
+        return e.code if isinstance(e.code, int) else int(e.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except OSError as e:
+        return _refused(e)
+
+
+def _refused(error: OSError) -> int:
+    """What the system refused, as one line; the exit code."""
+    if output.lost():
+        return 0  # `finish` says what became of the output, and gives the code
+    try:
+        env.caller_dir()
+    except UserError as gone:  # some library asked for it before we did
+        output.complain(gone.render())
+        return gone.exit_code
+    if os.environ.get(env.LOG_LEVEL) == "debug":
+        traceback.print_exc()
+    output.complain(one_line(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")))
+    return 1
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        print(usage(), file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
     if words[0] in ("-V", "--version"):
         print(__version__)
         return 0
-    try:
-        return _run(words)
-    except UserError as e:
-        print(f"armature: {e.render()}", file=sys.stderr)
-        return e.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`armature plan | head`): say nothing more, also not at exit.
-        discard(sys.stdout)
-        return 141
-
-
-def _run(words: list[str]) -> int:
+    for word in words:
+        if not _is_utf8(word):
+            raise UserError(f"{word!r} is not UTF-8", fix="name files and values in UTF-8; for a file with another name, make a link to it")
     command, *rest = words
     if command not in COMMANDS:
         guess = nearest(command, COMMANDS)
         raise UserError(
             f"there is no command {command!r}",
             expected=", ".join(COMMANDS),
-            fix=f"did you mean `armature {guess}`?" if guess else None,
+            fix=did_you_mean(guess and f"`armature {guess}`"),
         )
     module = importlib.import_module(f"armature.cli.{command.replace('-', '_')}")
     try:
@@ -88,3 +119,11 @@ def _run(words: list[str]) -> int:
             raise
         raise UserError(f"armature {command} needs {e.name}, which is not installed", fix="pip install 'armature[bench]'") from None
     return code
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:  # bytes that are none stand in it as lone surrogates
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import signal
@@ -10,23 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from armature import env
+from armature.cli.load_now import RunsLoad
 from armature.cli.options import Parser
 from armature.cli.up import make_plan, records, topology_words
-from armature.config import launcher
-from armature.config.launcher import SlurmJobs
-from armature.config.sweep import Point, expand
 from armature.errors import UserError
 from armature.graph.programs import find
-from armature.launch.sweep import Journal, Outcome, PointRun, run_all
+from armature.naming import component
+from armature.recording import Losses
+
+if TYPE_CHECKING:  # what plans and launches takes its time to import, and a shell that completes words only asks for the options
+    from armature.config.launcher import SlurmJobs
+    from armature.config.sweep import Point
+    from armature.launch.sweep import Journal, Outcome, PointRun
 
 DESCRIPTION = """\
-Measure every combination of the values that are given: KEY=A,B, KEY=range(1,9) or KEY=choice(A,B), for any field and group.
+Measure every combination of values: KEY=A,B, KEY=range(1,9) or KEY=choice(A,B), for any field and group.
 
-Each is a run of its own under runs/SWEEP/; one whose plan, load, versions and code are unchanged and that has ended well is skipped.
-A run that fails loses no other. The same command goes on after an interruption. hydra/launcher=submitit_slurm makes each a Slurm job.
+Each combination is a run under runs/SWEEP/. A run that succeeded before with the same plan, load, versions and code is skipped.
+The sweep goes on when a run fails. The same command continues an interrupted sweep; with more values it extends the sweep.
+hydra/launcher=submitit_slurm makes each run a Slurm job.
 """
 EXAMPLES = """\
 examples:
@@ -37,15 +41,16 @@ examples:
 """
 # What a sweep does without being told: puts load on, and takes any port, as it never shares one with what serves beside it.
 DEFAULTS = ("load=closed", "frontend.port=0")
+RUN_DIR = "run.dir"  # a sweep is called the same wherever it lies
 
 
 def parser() -> Parser:
     p = Parser(prog="armature bench", description=DESCRIPTION, epilog=EXAMPLES)
     p.add_argument("words", nargs="*", metavar="TOPOLOGY | KEY=VALUES", help="topologies, and overrides with one value or several")
     p.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each combination, each with a seed of its own (default: 1)")
-    p.add_argument("--name", metavar="NAME", help="the sweep's folder under runs/ (default: made from the words)")
-    p.add_argument("--force", action="store_true", help="run also what is done already")
-    p.add_argument("--dry-run", action="store_true", help="say what would run and what not, and start nothing")
+    p.add_argument("--name", metavar="NAME", help="the sweep's folder under runs/ (default: the same for all lists of values)")
+    p.add_argument("--force", action="store_true", help="run everything again, up to date or not")
+    p.add_argument("--dry-run", action="store_true", help="print which runs would start and which would be skipped")
     p.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
     return p
 
@@ -65,15 +70,22 @@ def main(argv: list[str]) -> int:
     p.refuse_options(unknown)
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: expected at least 1")
+
+    from armature.config import launcher
+    from armature.config.overrides import key_of
+    from armature.config.sweep import expand, family
+    from armature.launch.sweep import Journal
+
     given, jobs = launcher.read(options.words)
     words = with_defaults(topology_words(given))
-    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
-    sweep = env.runs_dir() / (options.name or f"sweep-{digest}")
-    planned = _planned(expand(words), sweep, options.repeats)
+    points = expand(words)
+    digest = family([word for word in words if key_of(word) != RUN_DIR])
+    sweep = _runs_dir(points[0]) / component(options.name or f"sweep-{digest}")
+    planned = _planned(points, sweep, options.repeats)
     if options.dry_run:
         for number, each in enumerate(planned, 1):
             verdict = each.run.verdict()
-            print(f"[{number}/{len(planned)}] {each.run.name}: {'runs' if verdict.run else 'skips'}: {verdict.reason}")
+            print(f"[{number}/{len(planned)}] {each.run.name}: {'will run' if verdict.run else 'skipped'}: {verdict.reason}")
         return 0
     print(f"sweep {sweep}: {len(planned)} run{'s' * (len(planned) > 1)}", flush=True)
     with Journal(sweep) as journal:
@@ -86,6 +98,8 @@ def main(argv: list[str]) -> int:
 
 
 def _one_by_one(planned: Sequence[_Planned], journal: Journal, force: bool, logs: bool) -> list[Outcome]:
+    from armature.launch.sweep import run_all
+
     by_run = {each.run.name: each for each in planned}
     return run_all([each.run for each in planned], journal, lambda run: launch(by_run[run.name], logs), _say, force)
 
@@ -105,29 +119,45 @@ def _say(text: str) -> None:
 
 def with_defaults(words: Sequence[str]) -> list[str]:
     """`words`, and the defaults of a sweep for what they leave open."""
-    keys = {word.lstrip("+").partition("=")[0] for word in words}
+    from armature.config.overrides import key_of
+
+    keys = set(map(key_of, words))
     return [*words, *(d for d in DEFAULTS if d.partition("=")[0] not in keys)]
 
 
+def _runs_dir(point: Point) -> Path:
+    """The folder of runs, as a point's configuration has it."""
+    from armature.config.compose import compose
+
+    return env.runs_dir(compose(point.words).deployment.run.dir)
+
+
 def _planned(points: Sequence[Point], sweep: Path, repeats: int) -> list[_Planned]:
-    """The runs, all composed: what is wrong with any of them shows before the first starts."""
+    """The runs, all composed: what is wrong with any of them shows before the first starts. Those with the same values are one."""
+    from armature.config.sweep import identity
     from armature.launch.facts import versions
+    from armature.launch.sweep import PointRun
 
     around = {"versions": versions(), "load_generator": _load_generator()}
     found: list[_Planned] = []
+    first: dict[str, str] = {}  # identity -> the run that has it
     for point in points:
         plan, composed = make_plan(point.words)
         deployment = composed.deployment
+        if (runs := env.runs_dir(deployment.run.dir)) != sweep.parent:
+            raise UserError(f"{RUN_DIR}: got {sweep.parent} and {runs}", expected="one folder for all runs of a sweep")
         if not deployment.load or deployment.load.keep:
-            raise UserError(f"{point.name}: load={deployment.load.name}, keep={deployment.load.keep}: this run would never end")
+            why = "load.keep=true" if deployment.load else "load=none"
+            raise UserError(f"{point.name}: with {why} this run never ends", fix="add load=closed load.keep=false")
         for seed in range(deployment.load.seed, deployment.load.seed + repeats):
-            load = deployment.load.model_dump(mode="json") | {"seed": seed}
-            made_by = {"plan": plan.hash, "load": load, "profile": deployment.profile.model_dump(), **around}
-            run = PointRun(f"{point.name}/seed-{seed}", sweep / point.name / f"seed-{seed}", made_by)
+            name = f"{point.name}/seed-{seed}"
+            load = deployment.load.model_copy(update={"seed": seed})
+            if (same := first.setdefault(identity(deployment.model_copy(update={"load": load})), name)) != name:
+                _say(f"{name}: the same values as {same}, measured once")
+                continue
+            made_by = {"plan": plan.hash, "load": load.model_dump(mode="json"), "profile": deployment.profile.model_dump(), **around}
+            run = PointRun(name, sweep / point.name / f"seed-{seed}", made_by)
             found.append(_Planned(run, (*point.words, *([] if seed == deployment.load.seed else [f"load.seed={seed}"])), plan.gpus))
-    names = [each.run.name for each in found]
-    if doubled := sorted({n for n in names if names.count(n) > 1}):
-        raise UserError(f"two runs of the sweep would be called {doubled[0]}", fix="vary load.seed either by itself or by --repeats")
     return found
 
 
@@ -142,18 +172,20 @@ def _load_generator() -> str:
 
 def launch(planned: _Planned, logs: bool = False) -> int:
     """Plan again (other ports may be free by now, and this may be another host) and run."""
+    import asyncio
+
     from armature.launch.local import LocalLauncher
 
     plan, composed = make_plan(planned.words, planned.run.folder)
     kept: dict[str, str] = records(plan, composed) | {"words.json": json.dumps(list(planned.words))}
-    return asyncio.run(LocalLauncher(logs=logs, records=kept).run(plan))
+    return asyncio.run(LocalLauncher(logs, kept, RunsLoad(plan.run_dir / "load")).run(plan))
 
 
 def launch_and_note(planned: _Planned) -> int:
     """Run, and note what made the results when they are good: by the code that was at work, however long the sweep waits."""
     code = launch(planned)
     if code == 0:
-        planned.run.done()
+        Losses().keep(f"that {planned.run.name} is done", planned.run.done)
     return code
 
 
@@ -163,7 +195,7 @@ def _show(outcomes: Sequence[Outcome], sweep: Path) -> None:
     from armature.bench.compare.groups import Measured
     from armature.bench.compare.render import FORMATS
     from armature.bench.report.page import page
-    from armature.bench.runs import Run
+    from armature.bench.runs import Run, below
     from armature.bench.summarize import load_summary
 
     width = max(len(o.run.name) for o in outcomes)
@@ -183,3 +215,5 @@ def _show(outcomes: Sequence[Outcome], sweep: Path) -> None:
     out = sweep / "report.html"
     out.write_text(page(measured, out))
     print(f"report {out}")
+    if more := {run.path for run in below(sweep) if run.has_load} - {o.run.folder for o in outcomes}:
+        print(f"{len(more)} more run{'s' * (len(more) > 1)} of this sweep, under other values: armature report {sweep}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from armature.address import LOOPBACK
 from armature.cli.options import Parser
+from armature.errors import UserError
 
 if TYPE_CHECKING:
     from armature.runtime.frontend import FrontendOptions
+    from armature.runtime.standby import Expected
 
 DESCRIPTION = """\
 Serve the OpenAI API over HTTP and route requests to the workers that register on the same planes.
@@ -23,7 +27,7 @@ answers 503, new requests get 503, open streams finish. A second one ends at onc
 def parser() -> Parser:
     """The options of `armature frontend`."""
     p = Parser(prog="armature frontend", description=DESCRIPTION)
-    p.add_argument("--http-host", default="127.0.0.1", metavar="ADDRESS", help="address to serve on (default: %(default)s)")
+    p.add_argument("--http-host", default=LOOPBACK, metavar="ADDRESS", help="address to serve on (default: %(default)s)")
     p.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="port to serve on (default: %(default)s)")
     p.add_argument(
         "--router-mode",
@@ -35,14 +39,14 @@ def parser() -> Parser:
     p.add_argument(
         "--no-kv-events",
         action="store_true",
-        help="mode kv: guess what workers have cached from what was sent where (default: they publish it)",
+        help="mode kv: estimate workers' caches from the requests sent to them (default: workers publish KV events)",
     )
     p.add_argument(
         "--kv-overlap-weight",
         type=float,
         default=4.0,
         metavar="W",
-        help="mode kv: what a block to compute counts, where one in use counts 1 (default: %(default)g)",
+        help="mode kv: cost of a block to compute, where a block in use costs 1 (default: %(default)g)",
     )
     p.add_argument(
         "--kv-temperature",
@@ -52,19 +56,26 @@ def parser() -> Parser:
         help="mode kv: 0 takes the best worker; more spreads requests (default: %(default)g)",
     )
     p.add_argument(
-        "--busy-blocks", type=float, metavar="PART", help="part of a worker's KV blocks in use from which on it gets no requests"
+        "--busy-blocks", type=float, metavar="PART", help="stop routing to a worker that uses at least this part of its KV blocks"
     )
-    p.add_argument("--busy-prefill-tokens", type=int, metavar="N", help="prompt tokens before a worker from which on it gets no requests")
+    p.add_argument("--busy-prefill-tokens", type=int, metavar="N", help="stop routing to a worker with this many queued prompt tokens")
     p.add_argument(
         "--migration-limit",
         type=int,
-        default=0,
+        default=1,
         metavar="N",
-        help="how often a request may move to another worker when its own dies, or leaves before it answers (default: %(default)s)",
+        help="how often a request is sent to another worker when its own dies, cannot be reached, or leaves before it answers "
+        "(default: %(default)s)",
     )
     p.add_argument(
         "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at the end (default: %(default)g)"
     )
+    p.add_argument(
+        "--expect-model", metavar="NAME", help="answer 503, not 404, for this model while no worker serves it; needs --expect-path"
+    )
+    p.add_argument("--expect-path", type=Path, metavar="DIR", help="that model's folder")
+    p.add_argument("--expect-context", type=int, metavar="N", help="its context length (default: what its config says)")
+    p.add_argument("--admin-routes", action="store_true", help="serve /busy_threshold, which reads and sets the limits above")
     add_plane_options(p)
     return p
 
@@ -97,6 +108,16 @@ def main(argv: list[str]) -> int:
     return uvloop.run(run(options))
 
 
+def _expected(a: Namespace) -> Expected | None:
+    from armature.runtime.standby import Expected
+
+    if a.expect_model is None:
+        return None
+    if a.expect_path is None:
+        raise UserError("the model that is expected has no folder", where=f"--expect-model {a.expect_model}", fix="add --expect-path DIR")
+    return Expected(a.expect_model, a.expect_path, a.expect_context)
+
+
 def read_options(a: Namespace) -> FrontendOptions:
     """The typed value of parsed options."""
     from armature.runtime.frontend import FrontendOptions
@@ -113,5 +134,7 @@ def read_options(a: Namespace) -> FrontendOptions:
         busy_prefill_tokens=a.busy_prefill_tokens,
         migration_limit=a.migration_limit,
         drain_s=a.drain_s,
+        expected=_expected(a),
+        admin=a.admin_routes,
         planes=from_options(a, os.environ),
     )

@@ -9,9 +9,9 @@ from armature.cli.frontend import add_plane_options
 from armature.cli.options import Parser
 
 DESCRIPTION = """\
-Publish to the router what workers write into the JetStream stream of KV events (`armature worker --kv-events-durable`).
+Publish KV events to the router from the JetStream stream that workers write (`armature worker --kv-events-durable`).
 
-It is the one source of all their events: restarted, it rebuilds the state from the stream; routers rebuild theirs from it.
+Routers get all KV events from it. After a restart it rebuilds its state from the stream, and routers rebuild theirs from it.
 """
 
 

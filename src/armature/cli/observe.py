@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from armature import address
 from armature.cli.options import Parser
 from armature.errors import UserError
 from armature.telemetry.scrape import Target, write
@@ -16,7 +17,7 @@ Write prometheus.yml, which names the targets, and alerts.yml, the alerting rule
 def parser() -> Parser:
     p = Parser(prog="armature observe", description=DESCRIPTION)
     p.add_argument("--target", action="append", required=True, metavar="NODE=ROLE,HOST:PORT", help="a process with /metrics; once for each")
-    p.add_argument("--scrape-s", type=float, default=5.0, metavar="S", help="seconds between looks at each (default: %(default)g)")
+    p.add_argument("--scrape-s", type=float, default=5.0, metavar="S", help="scrape interval in seconds (default: %(default)g)")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that both files go into")
     return p
 
@@ -30,7 +31,10 @@ def main(argv: list[str]) -> int:
 def read_target(text: str) -> Target:
     """NODE=ROLE,HOST:PORT. Raises a UserError."""
     node, _, rest = text.partition("=")
-    role, _, address = rest.partition(",")
-    if not (node and role and address.rpartition(":")[2].isdigit()):
-        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=ROLE,HOST:PORT")
-    return Target(node, role, address)
+    role, _, at = rest.partition(",")
+    try:
+        if not (node and role):
+            raise ValueError("node and role must be named")
+        return Target(node, role, str(address.parse(at)))
+    except ValueError as e:
+        raise UserError(f"{text!r} is no target: {e}", where="--target", expected="NODE=ROLE,HOST:PORT") from None

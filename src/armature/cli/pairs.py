@@ -7,20 +7,23 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from armature import address
 from armature.cli.options import Parser
 from armature.errors import UserError
 from armature.launch.pairs import DecodeAt, PairResult, PrefillAt, probe
 
 DESCRIPTION = """\
-Try every prefill worker with every decode worker: each pair must hand over one KV cache and make one token of it.
-Ends with 1 when a pair does not, and says which worker gave which reason.
+Try every prefill worker with every decode worker: each pair must transfer one KV cache and generate one token.
+Exits with 1 if a pair fails, and prints each worker's reason.
 """
 
 
 def parser() -> Parser:
     p = Parser(prog="armature pairs", description=DESCRIPTION)
-    p.add_argument("--prefill", action="append", required=True, metavar="NAME=SYSTEM,BOOTSTRAP", help="name=host:port,host:port; once each")
-    p.add_argument("--decode", action="append", required=True, metavar="NAME=SYSTEM", help="name=host:port; once for each worker")
+    p.add_argument(
+        "--prefill", action="append", required=True, metavar="NAME=FOLDER,BOOTSTRAP", help="its control folder, and host:port; once each"
+    )
+    p.add_argument("--decode", action="append", required=True, metavar="NAME=FOLDER", help="its control folder; once for each worker")
     p.add_argument("--timeout-s", type=float, default=60.0, metavar="S", help="seconds for one pair (default: %(default)g)")
     p.add_argument("--out", type=Path, metavar="FILE", help="where the results go, as JSON")
     return p
@@ -52,18 +55,21 @@ def line(r: PairResult) -> str:
 
 
 def read_prefill(text: str) -> PrefillAt:
-    """NAME=SYSTEM,BOOTSTRAP. Raises a UserError."""
+    """NAME=FOLDER,BOOTSTRAP. Raises a UserError."""
     name, _, places = text.partition("=")
-    system, _, bootstrap = places.partition(",")
-    host, _, port = bootstrap.rpartition(":")
-    if not (name and ":" in system and host and port.isdigit()):
-        raise UserError(f"{text!r} does not name a prefill worker", where="--prefill", expected="NAME=HOST:PORT,HOST:PORT")
-    return PrefillAt(name, system, host, int(port))
+    folder, _, bootstrap = places.rpartition(",")
+    try:
+        meet = address.parse(bootstrap)
+    except ValueError as e:
+        raise UserError(f"{text!r} does not name a prefill worker: {e}", where="--prefill", expected="NAME=FOLDER,HOST:PORT") from None
+    if not (name and folder):
+        raise UserError(f"{text!r} does not name a prefill worker", where="--prefill", expected="NAME=FOLDER,HOST:PORT")
+    return PrefillAt(name, Path(folder), meet.host, meet.port)
 
 
 def read_decode(text: str) -> DecodeAt:
-    """NAME=SYSTEM. Raises a UserError."""
-    name, _, system = text.partition("=")
-    if not (name and ":" in system):
-        raise UserError(f"{text!r} does not name a decode worker", where="--decode", expected="NAME=HOST:PORT")
-    return DecodeAt(name, system)
+    """NAME=FOLDER. Raises a UserError."""
+    name, _, folder = text.partition("=")
+    if not (name and folder):
+        raise UserError(f"{text!r} does not name a decode worker", where="--decode", expected="NAME=FOLDER")
+    return DecodeAt(name, Path(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from armature.cli.options import Parser
-from armature.cli.sample import read_target
+from armature.errors import UserError
 from armature.graph import programs
 
 DESCRIPTION = """\
@@ -17,7 +17,7 @@ pyspy: flame graphs of the Python processes of --node nodes (SVG). Both wait for
 def parser() -> Parser:
     p = Parser(prog="armature profile", description=DESCRIPTION)
     p.add_argument("kind", choices=["torch", "pyspy"])
-    p.add_argument("--target", action="append", default=[], metavar="NODE=HOST:PORT", help="torch: a worker's system server")
+    p.add_argument("--target", action="append", default=[], metavar="NODE=FOLDER", help="torch: a worker's control folder")
     p.add_argument("--gpus", action="store_true", help="torch: trace GPUs, too")
     p.add_argument("--node", action="append", default=[], metavar="NODE", help="pyspy: a node")
     p.add_argument("--processes", type=Path, metavar="DIR", help="pyspy: the folder of the nodes' TMPDIRs")
@@ -36,8 +36,16 @@ def main(argv: list[str]) -> int:
     if a.load:
         take.wait_until_steady(a.load, a.after_s)
     if a.kind == "torch":
-        files = take.torch(dict(read_target(text) for text in a.target), a.seconds, a.out, a.gpus)
+        files = take.torch(dict(_read_target(text) for text in a.target), a.seconds, a.out, a.gpus)
     else:
         files = take.pyspy(a.node, a.processes, a.seconds, a.out, programs.find("py-spy"))
     print("\n".join(f"wrote {file}" for file in files))
     return 0
+
+
+def _read_target(text: str) -> tuple[str, Path]:
+    """NODE=FOLDER. Raises UserError."""
+    node, _, folder = text.partition("=")
+    if not (node and folder):
+        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=FOLDER")
+    return node, Path(folder)

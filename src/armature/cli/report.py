@@ -8,8 +8,8 @@ from armature import env
 from armature.cli.options import Parser
 
 DESCRIPTION = """\
-Write one HTML page about runs: tables, latency distributions, the load over time, comparison, trade-offs, what the servers said,
-the graph, traces. It needs no network and no other file.
+Write one HTML page about runs: tables, latency distributions, the load over time, comparisons, trade-offs, server metrics,
+the graph, traces. The page needs no network and no other file.
 
 RUN is a run's directory, a folder of runs (a sweep), <name>/<id> under runs/, or the beginning of an id.
 """
@@ -17,7 +17,7 @@ RUN is a run's directory, a folder of runs (a sweep), <name>/<id> under runs/, o
 
 def parser() -> Parser:
     p = Parser(prog="armature report", description=DESCRIPTION)
-    p.add_argument("runs", nargs="+", metavar="RUN | DIR", help="what to report on")
+    p.add_argument("runs", nargs="+", metavar="RUN | DIR", help="the runs")
     p.add_argument("--out", type=Path, metavar="FILE", help="where it goes (default: RUN/report.html; several: report.html here)")
     return p
 

@@ -7,12 +7,14 @@ import sys
 import threading
 from pathlib import Path
 
+from armature import address
+from armature.address import Address
 from armature.cli.options import Parser
 from armature.errors import UserError
+from armature.recording import LineFile, Losses
 
 DESCRIPTION = """\
-Append what nodes show at /metrics, what their processes use, and what GPUs do, to a file of samples (docs/reference/records.md),
-until SIGTERM or Ctrl-C.
+Sample /metrics of nodes, their processes' CPU and memory, and GPUs into a file (docs/reference/records.md) until SIGTERM or Ctrl-C.
 """
 
 
@@ -20,8 +22,8 @@ def parser() -> Parser:
     p = Parser(prog="armature sample", description=DESCRIPTION)
     p.add_argument("--target", action="append", default=[], metavar="NODE=HOST:PORT", help="a process with /metrics; once for each")
     p.add_argument("--processes", type=Path, metavar="DIR", help="CPU and memory of processes whose TMPDIR is a folder (a node) below DIR")
-    p.add_argument("--gpus", action="store_true", help="GPUs, as NVML tells (nvidia-ml-py)")
-    p.add_argument("--every-s", type=float, default=1.0, metavar="S", help="seconds between looks (default: %(default)g)")
+    p.add_argument("--gpus", action="store_true", help="sample GPUs through NVML (nvidia-ml-py)")
+    p.add_argument("--every-s", type=float, default=1.0, metavar="S", help="sample interval in seconds (default: %(default)g)")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="where samples are appended")
     return p
 
@@ -40,20 +42,33 @@ def main(argv: list[str]) -> int:
         try:
             sources.append(Gpus().samples)
         except RuntimeError as e:
-            print(f"no samples of GPUs: {e}", file=sys.stderr, flush=True)
+            print(f"GPUs are not sampled: {e}", file=sys.stderr, flush=True)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    with a.out.open("ab") as out:
-        print(f"sampling {len(sources)} sources every {a.every_s:g} s into {a.out}", flush=True)
-        sample(sources, out, a.every_s, ended.wait)
+    losses = Losses()
+    try:
+        a.out.parent.mkdir(parents=True, exist_ok=True)
+        out = LineFile.at(a.out)
+    except OSError as e:
+        raise UserError(f"--out {a.out}: samples cannot be written there: {e.strerror}") from None
+    print(f"sampling {len(sources)} sources every {a.every_s:g} s into {a.out}", flush=True)
+    sample(sources, out, a.every_s, ended.wait, losses)
+    losses.keep("samples", out.close)
+    losses.tell()
     return 0
 
 
-def read_target(text: str) -> tuple[str, str]:
+def read_target(text: str) -> tuple[str, Address]:
     """NODE=HOST:PORT. Raises UserError."""
-    node, _, address = text.partition("=")
-    if not node or not address.rpartition(":")[2].isdigit():
-        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=HOST:PORT")
-    return node, address
+    node, _, at = text.partition("=")
+    try:
+        return _named(node), address.parse(at)
+    except ValueError as e:
+        raise UserError(f"{text!r} is no target: {e}", where="--target", expected="NODE=HOST:PORT") from None
+
+
+def _named(node: str) -> str:
+    if not node:
+        raise ValueError("no node is named")
+    return node

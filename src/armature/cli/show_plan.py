@@ -1,7 +1,11 @@
-"""A plan as text: what `--dry-run` prints. Each command can be pasted into a shell."""
+"""A plan as text: what `--dry-run` prints. Each command can be pasted into a shell that has taken the exports at the top."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from armature import address
+from armature.cli.paste import command, exports, shared_env
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.launch.freshness import why
 
@@ -15,23 +19,34 @@ def render_plan(plan: Plan) -> str:
         *(f"uses           {server.url} ({server.field})" for server in plan.servers),
         "",
     ]
-    return "\n".join([*head, *("\n".join(_node(i, node)) + "\n" for i, node in enumerate(plan.nodes, 1))])
+    shared = shared_env(plan.nodes)
+    if lines := exports(shared):
+        head += ["# environment of every node: paste this first", *lines, ""]
+    return "\n".join([*head, *("\n".join(_node(i, node, shared)) + "\n" for i, node in enumerate(plan.nodes, 1))])
 
 
-def _node(number: int, node: PlannedNode) -> list[str]:
+def _node(number: int, node: PlannedNode, exported: Mapping[str, str]) -> list[str]:
     lines = [f"# {number}. {node.kind} {node.name}" + (f": {node.label}" if node.label else "")]
     if node.needs:
         lines.append(f"#    after    {', '.join(node.needs)}")
     if node.task:
         verdict = why(node)
-        lines.append(f"#    {'runs ' if verdict.run else 'skips'}    {verdict.reason}")
+        lines.append(f"#    {'will run' if verdict.run else 'skipped '} {verdict.reason}")
     if node.ports:
         lines.append(f"#    ports    {', '.join(f'{name} {_ports(block)}' for name, block in node.ports.items())}")
     if node.gpus:
         lines.append(f"#    GPUs     {', '.join(map(str, node.gpus))}")
+    if needed := _requires(node):
+        lines.append(f"#    requires {needed}")
     if node.ready:
         lines.append(f"#    ready    {_ready(node)}")
-    return [*lines, node.shell()]
+    return [*lines, command(node, exported)]
+
+
+def _requires(node: PlannedNode) -> str:
+    """What must be on the machine: a plan can be made where it is not."""
+    requires = node.requires
+    return ", ".join([*requires.programs, *requires.modules, *requires.libraries])
 
 
 def _ports(block: PortBlock) -> str:
@@ -45,7 +60,7 @@ def _ready(node: PlannedNode) -> str:
         case "http":
             what = f"GET {probe.url} answers {probe.status}"
         case "tcp":
-            what = f"{probe.host}:{probe.port} accepts connections"
+            what = f"{address.join(probe.host, probe.port)} accepts connections"
         case "log":
             what = f"its output matches {probe.pattern!r}"
         case "model":

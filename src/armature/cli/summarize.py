@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from armature.cli.options import Parser
-from armature.errors import UserError
+from armature.errors import UserError, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from armature.bench.summary import Part
@@ -18,8 +18,8 @@ DESCRIPTION = """\
 Read the load generator's files (RUN/load/) and write RUN/results/requests.parquet and summary.json.
 
 RUN is a run's directory, <name>/<id> under runs/, or the beginning of an id. Definitions: docs/reference/summary.md.
-Ends with 1 when the run must not be used: no request succeeded, the client did not keep up, or prompts or answers did not have
-the lengths that were asked for. The reasons are printed, and stand in the summary's `failures`.
+Exits with 1 if the run is invalid: no request succeeded, the client did not keep up, or prompts or answers did not have
+the lengths that were asked for. The reasons are printed, and stand in the summary's `failures`. A figure marked * has a caveat.
 """
 
 
@@ -34,7 +34,7 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME=X",
-        help="how far realised lengths may be from asked ones: relative, input_tokens, output_tokens, share; may be repeated",
+        help="how far lengths may be from the requested ones: relative, input_tokens, output_tokens, share; may be repeated",
     )
     return p
 
@@ -64,15 +64,20 @@ def read_pairs(words: Sequence[str], kind: type[P], option: str) -> P | None:
     """NAME=NUMBER words as a `kind`; None without any. Raises UserError."""
     from pydantic import ValidationError
 
-    values: dict[str, Any] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        values[name] = value
+    from armature.config.explain import explain
+
+    values = {name: value for name, _, value in (word.partition("=") for word in words)}
+    expected = f"NAME=NUMBER, with one of {', '.join(kind.model_fields)}"
+
+    def unknown(path: Sequence[str]) -> UserError:
+        guess = nearest(path[0], kind.model_fields)
+        return UserError(
+            f"{option} {path[0]}: there is no such name",
+            expected=expected,
+            fix=did_you_mean(guess and f"{option} {guess}={values[path[0]] or 'NUMBER'}"),
+        )
+
     try:
         return kind.model_validate(values) if values else None
     except ValidationError as e:
-        error = e.errors()[0]
-        name = ".".join(map(str, error["loc"]))
-        raise UserError(
-            f"{option} {name}={values.get(name, '')}: {error['msg']}", expected=f"NAME=NUMBER of {', '.join(kind.model_fields)}"
-        ) from None
+        raise explain(e, lambda path: None, unknown, f"{option} ") from None

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from armature import env
+from armature.cli.load_now import RunsLoad
 from armature.cli.options import Parser
-from armature.cli.show_plan import render_plan
-from armature.config.compose import Composed, compose, conf_dir, groups
-from armature.config.modelref import locate
-from armature.graph import rules
-from armature.graph.draw import FORMS, draw
-from armature.graph.place import place
-from armature.graph.plan import Plan
-from armature.graph.site import this_machine
+
+if TYPE_CHECKING:  # what plans takes its time to import, and a shell that completes words only asks for the options
+    from armature.config.compose import Composed
+    from armature.graph.plan import Plan
+
+FORMS = ("dot", "mermaid", "svg")  # as in armature.graph.draw
 
 EXAMPLES = """\
 examples:
@@ -34,7 +33,7 @@ def parser(prog: str = "armature up") -> Parser:
     p = Parser(prog=prog, description="Serve a model: one command from a config to running processes.", epilog=EXAMPLES)
     p.add_argument("words", nargs="*", metavar="TOPOLOGY | KEY=VALUE", help="the topology's name, and overrides of any field")
     p.add_argument("--dry-run", action="store_true", help="print what would run, and start nothing")
-    p.add_argument("--draw", choices=sorted(FORMS), help="print a drawing of the plan, and start nothing")
+    p.add_argument("--draw", choices=FORMS, help="print a drawing of the plan, and start nothing")
     p.add_argument("--json", action="store_true", help="print the plan as JSON, and start nothing")
     p.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
     return p
@@ -49,10 +48,14 @@ def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
     p.refuse_options(unknown)
     plan, composed = make_plan([*options.words, *(w for w in unknown if not w.startswith("-"))])
     if options.draw:
+        from armature.graph.draw import draw
+
         print(draw(plan, options.draw), end="")
     elif options.json:
         print(plan.model_dump_json(indent=2))
     elif dry_run or options.dry_run:
+        from armature.cli.show_plan import render_plan
+
         print(render_plan(plan))
     else:
         return _launch(plan, composed, logs=options.logs)
@@ -61,26 +64,36 @@ def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
 
 def make_plan(words: Sequence[str], run_dir: Path | None = None) -> tuple[Plan, Composed]:
     """From the user's words to a plan on this machine. Starts and writes nothing. run_dir: None: a new one."""
+    from armature.config.compose import compose
+    from armature.config.modelref import locate
+    from armature.graph import rules
+    from armature.graph.place import place
+    from armature.graph.site import this_machine
+
     composed = compose(topology_words(words))
     deployment = composed.deployment
     source = locate(deployment.model, env.caller_dir(), composed.sources.of(("model", "path")))
     graph = rules.build(deployment, source)
-    site = this_machine(graph.name, deployment.hardware.gpus)
+    site = this_machine(graph.name, deployment.hardware.gpus, env.runs_dir(deployment.run.dir))
     return place(graph, replace(site, run_dir=run_dir) if run_dir else site), composed
 
 
 def topology_words(words: Sequence[str]) -> list[str]:
-    """A bare word that names a topology (or several, with commas) stands for topology=WORD."""
-    known = groups(conf_dir()).get("topology", [])
-    return [f"topology={w}" if all(name in known for name in w.split(",")) else w for w in words]
+    """A bare word that names a topology (or several, with commas) stands for topology=WORD. Raises UserError for other bare words."""
+    from armature.config.folder import conf_dir, groups
+    from armature.config.overrides import with_topology
+
+    return with_topology(words, groups(conf_dir()))
 
 
 def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
+    import asyncio
+
     from armature.launch.local import LocalLauncher
 
     if sys.platform != "linux":
         print("armature: processes are supervised with Linux's own means; other systems are untested", file=sys.stderr)
-    return asyncio.run(LocalLauncher(logs=logs, records=records(plan, composed)).run(plan))
+    return asyncio.run(LocalLauncher(logs, records(plan, composed), RunsLoad(plan.run_dir / "load")).run(plan))
 
 
 def records(plan: Plan, composed: Composed) -> dict[str, str]:

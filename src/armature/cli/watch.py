@@ -6,11 +6,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from armature.cli.load_now import load_lines
 from armature.cli.options import Parser
-from armature.launch.show import redrawable
 
 if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
+    from rich.console import Group
 
     from armature.bench.live import LoadNow
     from armature.bench.runs import Run
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Follow a run: its nodes and their states, and while load runs the requests done and failed, the rate, TTFT and ITL of the last 10 s.
-Without RUN, the newest one. Ends when the run ends, with the run's exit code (1 when its launcher was killed); Ctrl-C leaves.
-Where the output is no terminal it is one line an event, and one every 5 s while load runs.
+Without RUN, the newest one. Exits when the run ends, with the run's exit code (1 if its launcher was killed). Ctrl-C stops watching.
+If the output is not a terminal, it prints one line for each event, and one every 5 s while load runs.
 """
 
 LOOK_S = 0.25
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     a = parser().parse_args(argv)
 
     from armature.bench.runs import find, newest
+    from armature.launch.show import redrawable
 
     run = find([a.run])[0] if a.run else newest()
     view = RunView(run)
@@ -60,11 +61,11 @@ class RunView:
 
     def look(self) -> tuple[list[Event], LoadNow]:
         """What is new."""
-        from armature.launch.rundir import Event, is_live
+        from armature.launch.rundir import is_live, read_events
         from armature.launch.table import note
 
         live = is_live(self.run.path)  # before the events are read: the last one is written before the launcher goes
-        events = [Event.from_json(line) for line in self._events.lines()]
+        events = read_events(self._events.lines())
         for event in events:
             if event.node in self.rows:
                 note(self.rows[event.node], event)
@@ -73,7 +74,7 @@ class RunView:
         now = self._load.look(time.time())
         self._dead = 0 if live else self._dead + 1
         if self.code is None and self._dead * LOOK_S >= GONE_S and (self.plan or self._load.ended):
-            self.code, self.why = (1, "its launcher is gone, without a word") if self.plan else (0, "the load ended")
+            self.code, self.why = (1, "its launcher was killed") if self.plan else (0, "the load ended")
         return events, now
 
 
@@ -92,7 +93,7 @@ def _lines(view: RunView) -> int:
         news = (load.phase, load.done, load.failed)
         if news != last and (over or time.monotonic() - shown >= LINE_S):
             shown, last = time.monotonic(), news
-            print(load_line(load), flush=True)
+            print("  ".join(load_lines(load)), flush=True)
         if view.code is not None:
             print(f"{view.run.label} is over: {view.why}", flush=True)
             return view.code
@@ -107,7 +108,7 @@ def _redraw(view: RunView) -> int:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             _, load = view.look()
-            live.update(picture(view, load), refresh=True)
+            live.update(shown(view, load, console.width), refresh=True)
             if view.code is not None:
                 break
             time.sleep(LOOK_S)
@@ -115,31 +116,13 @@ def _redraw(view: RunView) -> int:
     return view.code
 
 
-def picture(view: RunView, load: LoadNow) -> Group:
-    """The nodes' table, and the load under it."""
+def shown(view: RunView, load: LoadNow, width: int) -> Group:
+    """The run's folder, its nodes, and the load under them."""
     from rich.console import Group
     from rich.text import Text
 
-    from armature.launch.table import node_table
+    from armature.launch.table import picture
 
-    parts: list[RenderableType] = [Text(f"{view.run.path}\n", style="dim")]
-    if view.plan:
-        parts.append(node_table(view.plan, view.rows))
-    if load.phase:
-        parts.append(Text("\n" + load_line(load)))
-    return Group(*parts)
-
-
-def load_line(load: LoadNow) -> str:
-    """The load as one line; nothing before it begins."""
-    from armature.bench.metrics import number
-
-    if load.phase is None:
-        return ""
-    parts = [f"load {load.phase}: {load.done} done, {load.failed} failed"]
-    if load.requests_per_s:
-        parts.append(f"{number(load.requests_per_s)} requests/s, {number(load.tokens_per_s)} tok/s")
-    for title, d in (("TTFT", load.ttft_ms), ("ITL", load.itl_ms)):
-        if d:
-            parts.append(f"{title} p50 {number(d.p50)} p99 {number(d.p99)} ms")
-    return "  ".join(parts)
+    lines = load_lines(load)
+    folder = Text(f"{view.run.path}\n", style="dim")
+    return Group(folder, picture(view.plan, view.rows, lines, width) if view.plan else Text("\n".join(lines)))

@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from armature import env
+from armature.address import LOOPBACK
 from armature.cli.frontend import add_plane_options
 from armature.cli.options import Parser
+from armature.errors import UserError
+from armature.limits import RequestLimits
 
 if TYPE_CHECKING:
     from armature.worker.lifecycle import ServeOptions
@@ -39,7 +44,7 @@ def parser() -> Parser:
     p.add_argument(
         "--system-port", type=int, metavar="PORT", help="port of /health, /live and /metrics (default: $DYN_SYSTEM_PORT, else none)"
     )
-    p.add_argument("--system-host", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
+    p.add_argument("--system-host", default=LOOPBACK, metavar="ADDRESS", help="address of that port (default: %(default)s)")
     p.add_argument(
         "--egress",
         default="push",
@@ -58,9 +63,10 @@ def parser() -> Parser:
     p.add_argument(
         "--check-s",
         type=float,
-        default=30.0,
+        default=10.0,
         metavar="S",
-        help="seconds between looks whether each rank of the engine still works; 0: none (default: %(default)g)",
+        help="a rank of the engine that is silent for S seconds ends the worker; half of it stops new requests; 0: never "
+        "(default: %(default)g)",
     )
     p.add_argument(
         "--kv-events-durable",
@@ -71,10 +77,36 @@ def parser() -> Parser:
     p.add_argument(
         "--publish-load",
         action="store_true",
-        help="tell routers over the event plane how full its ranks are (default: they go by what they sent here)",
+        help="publish the load of its ranks to routers over the event plane (default: routers estimate it)",
     )
+    p.add_argument(
+        "--request-limits",
+        type=_limits,
+        default="{}",
+        metavar="JSON",
+        help="limits of what one request may ask for that differ from the defaults, such as "
+        '{"stop_strings": 4}; docs/reference/config.md lists them under `requests`',
+    )
+    group = p.add_argument_group("commands (docs/decisions/0008-control.md)")
+    group.add_argument(
+        "--control", action="append", default=[], metavar="ROUTE", help="a command that it takes, or `all`; may be repeated (default: none)"
+    )
+    group.add_argument("--control-folder", type=Path, metavar="DIR", help="its socket and its token; made, and closed to other users")
+    group.add_argument("--control-writes", type=Path, metavar="DIR", help="commands write below this folder only (default: nowhere)")
     add_plane_options(p)
     return p
+
+
+def _limits(text: str) -> RequestLimits:
+    try:
+        return RequestLimits.model_validate_json(text)
+    except ValidationError as e:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'JSON'}: {p['msg']}" for p in e.errors())
+        raise UserError(
+            f"--request-limits: {problems}",
+            where="the worker's command line",
+            expected=f"a JSON object with some of: {', '.join(RequestLimits.model_fields)}",
+        ) from None
 
 
 def main(argv: list[str]) -> int:
@@ -91,11 +123,14 @@ def main(argv: list[str]) -> int:
 def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
     """The typed values of the words, and the role's name. Words that are no option of ours become the engine's."""
     a, native = parser().parse_known_args(argv)
+    if a.control and a.control_folder is None:
+        raise UserError("--control needs a folder for its socket and its token", fix="add --control-folder DIR")
 
     from armature.runtime.egress import check_egress
     from armature.runtime.endpoint import check_name
     from armature.runtime.planes import from_options
     from armature.telemetry.kv_events.durable import Component
+    from armature.worker.control import ControlOptions
     from armature.worker.kv_events import DurableEvents
     from armature.worker.lifecycle import ServeOptions
     from armature.worker.roles.base import WorkerSettings
@@ -111,6 +146,8 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
         publish_load=a.publish_load,
         tool_call_parser=a.tool_call_parser,
         reasoning_parser=a.reasoning_parser,
+        limits=a.request_limits,
+        commands_write=a.control_writes,
         durable_events=DurableEvents(os.environ.get(env.NATS_SERVER), component) if a.kv_events_durable else None,
     )
     options = ServeOptions(
@@ -121,6 +158,7 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
         system_host=a.system_host,
         system_port=a.system_port if a.system_port is not None else _system_port(),
         planes=from_options(a, os.environ),
+        control=ControlOptions(tuple(a.control), a.control_folder) if a.control else None,
     )
     return settings, options, a.role
 

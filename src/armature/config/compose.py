@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from armature import env
 from armature.config import overrides as words
-from armature.config.fields import dotted_fields, fields_at
+from armature.config.explain import explain
+from armature.config.fields import Unknown, dotted_fields, unknown_part
 from armature.config.flags import check_engine_args
+from armature.config.folder import conf_dir, groups
 from armature.config.schema import Deployment
 from armature.config.sources import Sources
-from armature.errors import UserError, nearest
+from armature.errors import UserError, did_you_mean, nearest, together
 
 
 @dataclass(frozen=True)
@@ -30,59 +29,50 @@ class Composed:
     sources: Sources
 
 
-def conf_dir() -> Path:
-    """The folder of configs: ARMATURE_CONF, the checkout's (or Bazel's runfiles'), or the one inside the installed package."""
-    if set_to := os.environ.get(env.CONF_DIR):
-        return Path(set_to).absolute()
-    here = Path(__file__).absolute()  # not resolved: runfiles are links into the checkout
-    for folder in (here.parents[1] / "conf", *(up / "conf" for up in here.parents[2:6])):
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise UserError("the folder of configs is missing", fix=f"reinstall armature, or set {env.CONF_DIR}=")
-
-
-def groups(conf: Path) -> dict[str, list[str]]:
-    """group -> the names that can be chosen."""
-    return {d.name: sorted(f.stem for f in d.glob("*.yaml")) for d in sorted(conf.iterdir()) if d.is_dir()}
-
-
 def compose(overrides: Sequence[str], conf: Path | None = None) -> Composed:
     """Compose, check and type a deployment from the user's words (`+model=NAME`, `frontend.port=8080`, ...)."""
     conf = conf or conf_dir()
     known = groups(conf)
     given = words.parse(overrides, known)
-    for override in given:
-        if override.key in known:
-            _check_choice(override, known[override.key])
-    tree, choices = _hydra(conf, given)
+    try:
+        tree, choices = _hydra(conf, given)
+    except _hydra_errors() as e:
+        raise (_unknown_fields(conf, given, known) or _explain_hydra(e, given)) from None
     sources = Sources(conf, tuple((o.key, o.text) for o in given), choices)
     try:
         deployment = Deployment.model_validate(tree)
     except ValidationError as e:
-        raise _explain(e, sources) from None
+        raise (_unknown_fields(conf, given, known) or explain(e, sources.of, partial(_unknown, tree=tree, sources=sources))) from None
+    problems: list[UserError] = []
     for group in deployment.topology.roles:
-        check_engine_args(deployment.engine_args(group), partial(_arg_source, group=group, sources=sources))
+        problems += check_engine_args(deployment.engine_args(group), partial(_arg_source, group=group, sources=sources))
+    if problems:
+        raise together(problems)
     return Composed(deployment, sources)
 
 
+def _hydra_errors() -> tuple[type[Exception], ...]:
+    """What `_hydra` raises for what users get wrong. Imported when it is needed: `--help` needs no Hydra."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return HydraException, OmegaConfBaseException
+
+
 def _hydra(conf: Path, given: Sequence[words.Override]) -> tuple[Any, dict[str, str | None]]:
+    """The composed tree, and the choice of each group. Raises Hydra's and OmegaConf's errors."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import ConfigCompositionException, HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     GlobalHydra.instance().clear()
     with _quiet_hydra(), initialize_config_dir(str(conf), version_base="1.3"):
-        try:
-            config = hydra_compose("config", overrides=[o.hydra for o in given], return_hydra_config=True)
-            chosen: Any = OmegaConf.to_container(config.hydra.runtime.choices)
-            choices = {k: v for k, v in chosen.items() if "/" not in k}
-            with_hydra: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
-        except (ConfigCompositionException, HydraException, OmegaConfBaseException) as e:
-            raise _explain_hydra(e, given) from None
-    return with_hydra, choices
+        config = hydra_compose("config", overrides=[o.hydra for o in given], return_hydra_config=True)
+        chosen: Any = OmegaConf.to_container(config.hydra.runtime.choices)
+        choices = {k: v for k, v in chosen.items() if "/" not in k}
+        tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
+    return tree, choices
 
 
 @contextmanager
@@ -96,66 +86,44 @@ def _quiet_hydra() -> Iterator[None]:
         GlobalHydra.instance().clear()
 
 
-def _check_choice(override: words.Override, names: Sequence[str]) -> None:
-    if override.value in names or override.value in ("null", ""):
-        return
-    guess = nearest(override.value, names)
-    fix = f"did you mean {override.key}={guess}?" if guess else None
-    if override.key == "model" and ("/" in override.value or override.value.startswith((".", "~"))):
-        fix = f"for a folder or a Hugging Face id: model.path={override.value}"
-    raise UserError(
-        f"{override.key}={override.value}: no {override.key} is called {override.value!r}",
-        where=f"the override {override.text!r}",
-        expected=f"one of {', '.join(names)}",
-        fix=fix,
-    )
-
-
 def _explain_hydra(error: Exception, given: Sequence[words.Override]) -> UserError:
     """Hydra's and OmegaConf's errors, said in the user's terms."""
-    text = str(error)
-    if match := re.search(r"Could not override '([^']+)'", text):
-        key = match[1]
-        override = next((o for o in given if o.key == key), None)
-        return _unknown_field(key.split("."), f"the override {override.text!r}" if override else None)
-    if unread := getattr(error, "override", None):  # hydra's OverrideParseException
-        override = next((o for o in given if o.hydra == unread), None)
+    text = str(error).strip() or type(error).__name__
+    if several := next((o for o in given if words.read_as_hydra(o.text).is_sweep_override()), None):
         return UserError(
-            f"{override.text if override else unread!r} cannot be read as an override: {text.splitlines()[0]}",
-            where=f"the override {override.text!r}" if override else None,
-            fix="quote values that hold blanks, brackets or commas: 'key=\"a b\"'",
+            f"{several.key} has several values, and one run takes one",
+            where=f"the override {several.text!r}",
+            fix=f"for a run of each: armature bench {several.text}; for one value with commas: \"{several.key}='{several.value}'\"",
         )
-    return UserError(f"the configuration cannot be composed: {text.splitlines()[0]}")
+    return UserError(f"the configuration cannot be composed: {text.splitlines()[0]}", fix="see docs/reference/config.md for all fields")
 
 
-def _unknown_field(path: Sequence[str], where: str | None) -> UserError:
-    dotted = ".".join(path)
-    siblings = fields_at(path[:-1])
-    guess = nearest(path[-1], siblings)
-    best = ".".join((*path[:-1], guess)) if guess else nearest(dotted, dotted_fields())
-    return UserError(
-        f"{dotted}: there is no such field",
-        where=where,
-        expected=f"one of {', '.join(siblings)}" if siblings else None,
-        fix=f"did you mean {best}?" if best else "see docs/reference/config.md for all fields",
-    )
+def _unknown_fields(conf: Path, given: Sequence[words.Override], known: words.Groups) -> UserError | None:
+    """The error of all overrides whose field does not exist in what the groups' choices compose; None where all exist."""
+    try:
+        tree, choices = _hydra(conf, [o for o in given if o.key in known])
+    except _hydra_errors():
+        return None
+    sources = Sources(conf, tuple((o.key, o.text) for o in given), choices)
+    paths = [o.key.split(".") for o in given if o.key not in known]
+    errors = [_unknown(path, tree, sources) for path in paths if unknown_part(path, tree)]
+    return together(errors) if errors else None
 
 
-def _explain(error: ValidationError, sources: Sources) -> UserError:
-    """The first of pydantic's complaints, with its field, who set it, and what was expected; the others are named."""
-    first, *rest = error.errors()
-    path = tuple(str(p) for p in first["loc"])
-    while path and path[-1] in ("bool", "int", "float", "str", "list[any]", "dict[str,any]"):  # branches of a union, not fields
-        path = path[:-1]
+def _unknown(path: Sequence[str], tree: Any, sources: Sources) -> UserError:
     where = sources.of(path)
-    if first["type"] == "extra_forbidden":
-        return _unknown_field(path, where)
-    message = first["msg"].removeprefix("Value error, ")
-    got = f", got {first['input']!r}" if path and first["type"] not in ("value_error", "missing") else ""
-    label = ".".join(path)
-    others = ", ".join(sorted({".".join(map(str, e["loc"])) for e in rest} - {label}))
-    more = f"wrong, too: {others}" if others else None
-    return UserError(f"{label}: {message[0].lower() + message[1:]}{got}" if label else message, where=where, fix=more)
+    found = unknown_part(path, tree) or Unknown(tuple(path[:-1]), path[-1], ())
+    before = "".join(f"{part}." for part in found.before)
+    rest = "".join(f".{part}" for part in path[len(found.before) + 1 :])
+    guess = nearest(found.part, found.names)
+    elsewhere = nearest(".".join(path), dotted_fields())
+    best = f"{before}{guess}{rest}" if guess else elsewhere
+    return UserError(
+        f"{before}{found.part}: there is no such field",
+        where=where,
+        expected=f"one of {', '.join(found.names)}" if found.names else None,
+        fix=did_you_mean(best, "see docs/reference/config.md for all fields"),
+    )
 
 
 def _arg_source(name: str, group: str, sources: Sources) -> str | None:

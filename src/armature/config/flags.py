@@ -10,28 +10,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from armature.config.engine_section import EngineArg
-from armature.errors import UserError, nearest
+from armature.errors import UserError, did_you_mean, nearest
 
-# Flags that Armature sets itself, and the field that decides them.
+if TYPE_CHECKING:
+    from armature.config.engine_section import EngineArg
+
+# Flags that Armature sets itself, and what to do instead.
+_PLANNED = "remove it; the plan assigns this value"
 OWNED = {
-    "model_path": "model.path",
-    "model": "model.path",
-    "served_model_name": "model.name",
-    "context_length": "model.context_length",
-    "load_format": "model.weights",
-    "tool_call_parser": "model.tool_call_parser",
-    "reasoning_parser": "model.reasoning_parser",
-    "host": "frontend.host",
-    "port": "frontend.port",
-    "nccl_port": "nothing: the plan gives it out",
-    "dist_init_addr": "nothing: the plan gives it out",
-    "kv_events_config": "topology.router.mode=kv, which turns KV events on",
-    "disaggregation_mode": "topology.roles.<group>.role",
-    "disaggregation_bootstrap_port": "nothing: the plan gives it out",
-    "incremental_streaming_output": "nothing: chunks are always deltas",
+    "model_path": "use model.path",
+    "model": "use model.path",
+    "served_model_name": "use model.name",
+    "context_length": "use model.context_length",
+    "load_format": "use model.weights",
+    "tool_call_parser": "use model.tool_call_parser",
+    "reasoning_parser": "use model.reasoning_parser",
+    "host": "use frontend.host",
+    "port": "use frontend.port",
+    "nccl_port": _PLANNED,
+    "dist_init_addr": _PLANNED,
+    "kv_events_config": "use topology.router.mode=kv, which turns KV events on",
+    "disaggregation_mode": "use topology.roles.<group>.role",
+    "disaggregation_bootstrap_port": _PLANNED,
+    "incremental_streaming_output": "remove it; workers always send deltas",
 }
 
 
@@ -62,25 +65,27 @@ def table() -> tuple[str, Mapping[str, Flag]]:
     return data["sglang"], flags
 
 
-def check_engine_args(args: Mapping[str, EngineArg], source: Callable[[str], str | None]) -> None:
-    """Refuse unknown flags, flags that another field owns, and values of the wrong type.
+def check_engine_args(args: Mapping[str, EngineArg], source: Callable[[str], str | None]) -> list[UserError]:
+    """What is wrong with flags: unknown ones, those that another field sets, and values of the wrong type.
 
-    source: who set a flag, for the message. Raises UserError.
+    source: who set a flag, for the message.
     """
+    return [error for name, value in args.items() if (error := _problem(name, value, source(name)))]
+
+
+def _problem(name: str, value: EngineArg, where: str | None) -> UserError | None:
     version, flags = table()
-    for name, value in args.items():
-        if name in OWNED:
-            raise UserError(f"engine.args.{name}: Armature sets this flag itself", where=source(name), fix=f"use {OWNED[name]}")
-        if name not in flags:
-            guess = nearest(name.replace("-", "_"), flags)
-            raise UserError(
-                f"engine.args.{name}: SGLang {version} has no such flag",
-                where=source(name),
-                fix=f"did you mean engine.args.{guess}?" if guess else "see `armature flags` for all of them",
-            )
-        problem = _mismatch(flags[name], value)
-        if problem:
-            raise UserError(f"engine.args.{name}: got {value!r}", where=source(name), expected=problem)
+    if name in OWNED:
+        return UserError(f"engine.args.{name}: Armature sets this flag itself", where=where, fix=OWNED[name])
+    if name not in flags:
+        guess = nearest(name.replace("-", "_"), flags)
+        return UserError(
+            f"engine.args.{name}: SGLang {version} has no such flag",
+            where=where,
+            fix=did_you_mean(guess and f"engine.args.{guess}", "`armature flags` lists all flags"),
+        )
+    expected = _mismatch(flags[name], value)
+    return UserError(f"engine.args.{name}: got {value!r}", where=where, expected=expected) if expected else None
 
 
 def to_argv(args: Mapping[str, EngineArg]) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from armature.config.explain import explain
 from armature.config.overrides import read_as_hydra
 from armature.config.section import Section
-from armature.errors import UserError, nearest
+from armature.errors import UserError, did_you_mean, nearest
 
 CHOICE, PREFIX = "hydra/launcher", "hydra.launcher."
 NAMES = ("basic", "submitit_slurm")
@@ -22,17 +23,19 @@ class SlurmJobs(Section):
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    exclude: str | None = Field(default=None, description="Hosts that no run may use.")
+    exclude: str | None = Field(default=None, description="Hosts that runs must not use.")
     gres: str | None = None
     comment: str | None = None
     name: str = Field(default="armature", description="The jobs' name in the queue.")
     timeout_min: int = Field(default=60, gt=0, description="Minutes that one run may take.")
-    signal_delay_s: int = Field(default=90, ge=0, description="Seconds before that limit at which a run begins to end in order.")
-    cpus_per_task: int | None = Field(default=None, gt=0, description="Cores of a run; null: as the cluster gives.")
+    signal_delay_s: int = Field(default=90, ge=0, description="Seconds before that limit at which a run starts to drain.")
+    cpus_per_task: int | None = Field(default=None, gt=0, description="Cores of a run; null: the cluster's default.")
     mem_gb: float | None = Field(default=None, gt=0, description="Memory of a run.")
     gpus_per_node: int | None = Field(default=None, ge=0, description="GPUs of a run; null: its hardware.gpus.")
-    exclusive: bool = Field(default=True, description="Whether a run has its host to itself; else its neighbours are measured, too.")
-    array_parallelism: int = Field(default=256, gt=0, description="Runs at a time, at most.")
+    exclusive: bool = Field(
+        default=True, description="Whether a run has its host to itself; other jobs on it would disturb the measurement."
+    )
+    array_parallelism: int = Field(default=256, gt=0, description="Most runs at a time.")
     setup: list[str] = Field(default_factory=list, description="Lines of shell before each run, such as 'module load cuda'.")
     additional_parameters: dict[str, Any] = Field(default_factory=dict, description="More of sbatch's options.")
     submitit_folder: str | None = Field(default=None, description="Where jobs' scripts, logs and results lie; null: jobs/ in the sweep's.")
@@ -56,7 +59,7 @@ def read(words: Sequence[str]) -> tuple[list[str], SlurmJobs | None]:
     if name == "basic":
         if settings:
             word, _ = next(iter(settings.values()))
-            raise UserError(f"{word!r}: the launcher 'basic' has no settings", fix=f"add {CHOICE}=submitit_slurm")
+            raise UserError("the launcher 'basic' has no settings", where=f"the override {word!r}", fix=f"add {CHOICE}=submitit_slurm")
         return rest, None
     return rest, _checked(settings)
 
@@ -64,34 +67,38 @@ def read(words: Sequence[str]) -> tuple[list[str], SlurmJobs | None]:
 def _chosen(word: str, name: str) -> str:
     if name not in NAMES:
         guess = nearest(name, NAMES)
-        fix = f"did you mean {CHOICE}={guess}?" if guess else None
-        raise UserError(f"no launcher is called {name!r}", where=f"the override {word!r}", expected=f"one of {', '.join(NAMES)}", fix=fix)
+        fix = did_you_mean(guess and f"{CHOICE}={guess}")
+        raise UserError(f"there is no launcher {name!r}", where=f"the override {word!r}", expected=f"one of {', '.join(NAMES)}", fix=fix)
     return name
 
 
 def _value(word: str) -> Any:
     override = read_as_hydra(word)
     if override.is_sweep_override():
-        raise UserError(f"{word!r}: where runs start cannot be varied", fix="give it one value; in quotes when it holds commas")
+        raise UserError(f"{word!r}: a launcher's setting takes one value", fix="quote a value that holds commas: KEY='a,b'")
     return override.value()
 
 
 def _checked(settings: dict[str, tuple[str, Any]]) -> SlurmJobs:
+    known = sorted(SlurmJobs.model_fields)
+
+    def where(path: Sequence[str]) -> str | None:
+        return next((f"the override {word!r}" for key, (word, _) in settings.items() if key.split(".")[0] == path[0]), None)
+
+    def unknown(path: Sequence[str]) -> UserError:
+        guess = nearest(path[0], known)
+        otherwise = f"for sbatch's other options: {PREFIX}additional_parameters.{path[0]}=VALUE"
+        return UserError(
+            f"{PREFIX}{path[0]}: there is no such setting",
+            where=where(path),
+            expected=f"one of {', '.join(known)}",
+            fix=did_you_mean(guess and PREFIX + guess, otherwise),
+        )
+
     try:
         return SlurmJobs.model_validate(_nested({key: value for key, (_, value) in settings.items()}))
     except ValidationError as e:
-        first = e.errors()[0]
-        field = str(first["loc"][0])
-        where = next((f"the override {word!r}" for key, (word, _) in settings.items() if key.split(".")[0] == field), None)
-        known = sorted(SlurmJobs.model_fields)
-        if first["type"] == "extra_forbidden":
-            guess = nearest(field, known)
-            fix = f"did you mean {PREFIX}{guess}?" if guess else f"for sbatch's other options: {PREFIX}additional_parameters.{field}="
-            raise UserError(
-                f"{PREFIX}{field}: there is no such setting", where=where, expected=f"one of {', '.join(known)}", fix=fix
-            ) from None
-        message = first["msg"]
-        raise UserError(f"{PREFIX}{field}: {message[0].lower() + message[1:]}, got {first['input']!r}", where=where) from None
+        raise explain(e, where, unknown, PREFIX) from None
 
 
 def _nested(flat: dict[str, Any]) -> dict[str, Any]:

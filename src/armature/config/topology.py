@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
 from armature.config.router import Router
-from armature.config.section import Section
+from armature.config.section import Invalid, Section, TextMap
+from armature.config.servers import Host
+from armature.naming import NODE_NAME
+
+LONGEST_NAME = 40
 
 
 class RoleGroup(Section):
@@ -22,12 +26,7 @@ class RoleGroup(Section):
         default=None, description="A group before this one whose GPUs are used: replica i with its replica i."
     )
     engine: EngineSection = EngineSection()
-    env: dict[str, str] = Field(default_factory=dict, description="Environment of these workers.")
-
-    @field_validator("env", mode="before")
-    @classmethod
-    def _numbers_are_text(cls, value: Any) -> Any:
-        return {k: str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+    env: TextMap = Field(default_factory=dict, description="Environment of these workers; null removes a variable of hardware.env.")
 
 
 class Topology(Section):
@@ -35,31 +34,48 @@ class Topology(Section):
 
     name: str
     router: Router = Router()
-    roles: dict[str, RoleGroup] = Field(description="Node name -> workers of that kind; none: served by others.")
+    roles: dict[str, RoleGroup] = Field(description="Group name -> workers of that kind; empty for topology=external.")
 
     @model_validator(mode="after")
     def _groups_fit(self) -> Topology:
         if not self.roles and self.name != "external":
-            raise ValueError("there are no roles: nothing would be served")
+            raise Invalid("there is no worker", field="roles", fix="add a group of workers, or use topology=external")
         names = list(self.roles)
+        for name in names:
+            if not re.fullmatch(NODE_NAME, name) or len(name) > LONGEST_NAME:
+                raise Invalid(
+                    f"{name!r} cannot be a group's name",
+                    field="roles",
+                    expected=f"letters and digits with single - or _ between, {LONGEST_NAME} at most",
+                )
         for name, group in self.roles.items():
             other = group.share_gpus_with
             if other is not None and (other not in names[: names.index(name)] or self.roles[other].share_gpus_with):
-                raise ValueError(f"roles.{name}.share_gpus_with={other}: expected a group before {name} that has GPUs of its own")
+                raise Invalid(
+                    f"got {other!r}", field=f"roles.{name}.share_gpus_with", expected=f"a group before {name} that has GPUs of its own"
+                )
             if other is not None and self.roles[other].replicas < group.replicas:
-                raise ValueError(f"roles.{name} has {group.replicas} replicas and shares the GPUs of {self.roles[other].replicas}")
+                raise Invalid(
+                    f"{group.replicas} replicas share the GPUs of {self.roles[other].replicas} of {other}",
+                    field=f"roles.{name}.replicas",
+                    expected=f"at most {self.roles[other].replicas}",
+                )
         kinds = {group.role for group in self.roles.values()}
         for leg, partner in (("prefill", "decode"), ("decode", "prefill")):
             if leg in kinds and partner not in kinds:
-                raise ValueError(f"there are {leg} workers and no {partner} workers: no request could ever be served")
+                raise Invalid(
+                    f"there are {leg} workers and no {partner} workers, so no request can be served",
+                    field="roles",
+                    fix=f"add a group with role: {partner}",
+                )
         return self
 
 
 class Disaggregation(Section):
     """How prefill and decode workers meet, and how long each waits for the other. All figures are per request."""
 
-    host: str = Field(
-        default="127.0.0.1", description="The address at which workers meet and move KV caches; loopback serves one machine only."
+    host: Host = Field(
+        default=LOOPBACK, description="The address at which workers meet and move KV caches; loopback serves one machine only."
     )
     bootstrap_timeout_s: int = Field(default=30, gt=0, description="Seconds that prefill waits for its decode worker's handshake.")
     transfer_timeout_s: int = Field(
@@ -68,9 +84,9 @@ class Disaggregation(Section):
     heartbeat_s: float = Field(
         default=1.0,
         gt=0,
-        description="Seconds between decode's looks at prefill, and prefill's at a decode worker to which a transfer failed.",
+        description="Heartbeat interval in seconds: decode checks prefill, and prefill checks a decode worker after a failed transfer.",
     )
-    heartbeat_failures: int = Field(default=3, ge=1, description="Looks that fail before prefill counts as dead.")
+    heartbeat_failures: int = Field(default=3, ge=1, description="Failed heartbeats after which prefill counts as dead.")
     probe_timeout_s: float = Field(
         default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready."
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from armature import env
 from armature.errors import UserError, nearest
+from armature.packages import DEFAULT_TRANSFER
 
 if TYPE_CHECKING:
     from sglang.srt.server_args import ServerArgs
@@ -28,13 +29,13 @@ ON_CPU: Mapping[str, Any] = {
 
 
 # How the KV cache gets from prefill to decode.
-_HANDOFF: Mapping[str, Any] = {"disaggregation_transfer_backend": "nixl"}
-_HANDOFF_ON_CPU: Mapping[str, Any] = {"disaggregation_transfer_backend": "mooncake_tcp"}
+_HANDOFF: Mapping[str, Any] = {"disaggregation_transfer_backend": DEFAULT_TRANSFER["cuda"]}
+_HANDOFF_ON_CPU: Mapping[str, Any] = {"disaggregation_transfer_backend": DEFAULT_TRANSFER["cpu"]}
 
 
 def wants_cpu(words: Sequence[str]) -> bool:
     """Whether the flags or the environment ask for the CPU."""
-    return _value_of("--device", words) == "cpu" or os.environ.get(env.SGLANG_CPU) == "1"
+    return value_of("--device", words) == "cpu" or os.environ.get(env.SGLANG_CPU) == "1"
 
 
 def parse(words: Sequence[str], **given: Any) -> ServerArgs:
@@ -45,6 +46,8 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     """
     cpu = wants_cpu(words)
     if cpu:
+        if "--enable-torch-compile" in words:
+            os.environ.setdefault(env.TORCH_COMPILE_DISABLE, "0")
         from armature.engine.cpu import activate
 
         activate()
@@ -98,7 +101,8 @@ def _unknown(word: str, parser: argparse.ArgumentParser) -> UserError:
     )
 
 
-def _value_of(flag: str, words: Sequence[str]) -> str | None:
+def value_of(flag: str, words: Sequence[str]) -> str | None:
+    """What `words` say after `flag`; None when they do not have it."""
     for i, word in enumerate(words):
         if word == flag and i + 1 < len(words):
             return words[i + 1]

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from armature.engine.types import Chunk, Finish, RequestRefused, TopLogprob, Usage
+from armature.engine.guides import TOO_SLOW
+from armature.engine.types import Chunk, Finish, PromptChunk, RequestRefused, TopLogprob, Usage
 
 _HANDOFF = "KVTransferError"  # SGLang names its exception in the message, and nothing else tells this failure from others
 
 
-def chunk(out: dict[str, Any], index: int, logprobs: int | None) -> Chunk:
+def chunk(out: dict[str, Any], index: int, logprobs: int | None, first: bool = False) -> Chunk:
     """One incremental output of SGLang as a chunk of output `index`.
 
-    logprobs: what the request asked for, see `GenerateRequest`.
+    logprobs: what the request asked for, see `GenerateRequest`. first: it is this output's first.
     Raises RequestRefused when SGLang ended the request because of what was asked.
     """
     meta = out["meta_info"]
     finish = meta["finish_reason"]
     ids = out["output_ids"]
-    if finish is None and logprobs is None:  # nearly every chunk
+    if finish is None and logprobs is None and not first:  # nearly every chunk
         return Chunk(index, ids)
     return Chunk(
         index,
         ids,
         logprobs=None if logprobs is None else [entry[0] for entry in meta["output_token_logprobs"]],
-        top_logprobs=_top_logprobs(meta) if logprobs else None,
+        top_logprobs=_top_logprobs(meta["output_top_logprobs"]) if logprobs else None,
         finish=None if finish is None else _finish(finish),
         usage=None if finish is None else Usage(meta["prompt_tokens"], meta["completion_tokens"], meta["cached_tokens"]),
+        cached_tokens=meta["cached_tokens"] if first else None,
     )
 
 
-def _top_logprobs(meta: dict[str, Any]) -> list[list[TopLogprob]]:
-    """SGLang gives (logprob, token id, text) per candidate, most likely first."""
+def prompt_chunk(out: dict[str, Any], index: int, logprobs: int) -> PromptChunk:
+    """The prompt, as it comes with the first output of a request that asked for its log probabilities (logprob_start_len=0)."""
+    meta = out["meta_info"]
+    entries = meta["input_token_logprobs"]
+    return PromptChunk(
+        index,
+        [entry[1] for entry in entries],
+        logprobs=[math.nan if entry[0] is None else entry[0] for entry in entries],
+        top_logprobs=_top_logprobs(meta["input_top_logprobs"]) if logprobs else None,
+    )
+
+
+def _top_logprobs(positions: list[Any]) -> list[list[TopLogprob]]:
+    """SGLang gives (logprob, token id, text) per candidate, most likely first, or None where there is no candidate."""
     return [
-        [TopLogprob(token_id, logprob, rank) for rank, (logprob, token_id, *_) in enumerate(position or (), 1)]
-        for position in meta["output_top_logprobs"]
+        [TopLogprob(token_id, logprob, rank) for rank, (logprob, token_id, *_) in enumerate(position or (), 1)] for position in positions
     ]
 
 
@@ -47,7 +61,7 @@ def _finish(reason: dict[str, Any]) -> Finish:
         return Finish("length")
     status = reason.get("status_code")
     message = reason.get("message") or "the engine gave no reason"
-    if status == 400:
+    if status == 400 or message == TOO_SLOW:
         raise RequestRefused(message)
     if status is None:  # asked for by abort()
         return Finish("cancelled", message=message)

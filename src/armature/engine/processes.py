@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from armature.engine import local
+
 END_TIMEOUT_S = 60.0  # a GPU's context is released before its process is gone
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def of(engine: Any) -> list[psutil.Process]:
 
 def remove_files(engine: Any) -> None:
     """SGLang makes its sockets' files with tempfile and a load report under /dev/shm, and removes neither."""
+    local.remove(engine.port_args)
     from sglang.srt.managers.load_snapshot import shm_path_for
 
     ports = engine.port_args

@@ -6,12 +6,14 @@ from typing import Any
 
 from armature.engine.types import Sampling
 
+# Of `custom_params`: how many of the last tokens of `input_ids` were sent by another worker, see `engine.scheduler.resumed`.
+SENT = "armature_sent"
 # Fields that have the same name and meaning in SGLang.
 _SAME = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty")
 
 
-def sampling_params(sampling: Sampling, output: int = 0) -> dict[str, Any]:
-    """SGLang's sampling parameters for one of the n outputs.
+def sampling_params(sampling: Sampling, output: int = 0, sent: int = 0) -> dict[str, Any]:
+    """SGLang's sampling parameters for one of the n outputs. sent: see `GenerateRequest`.
 
     max_new_tokens is always given, None included: SGLang's own default is 128, and None lets it fill the context.
     Each output has a seed of its own, so that n outputs of one seed differ from each other and repeat together.
@@ -34,4 +36,6 @@ def sampling_params(sampling: Sampling, output: int = 0) -> dict[str, Any]:
         params["ignore_eos"] = True
     if sampling.guide is not None:
         params[sampling.guide.kind] = sampling.guide.text
+    if sent:
+        params["custom_params"] = {SENT: sent}
     return params

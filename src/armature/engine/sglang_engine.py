@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from armature.engine import arguments, cpu, handoff, processes, series, starting
+from armature import env
+from armature.engine import arguments, cpu, handoff, local, processes, series, starting
 from armature.engine.chunks import chunk as to_chunk
+from armature.engine.chunks import prompt_chunk
+from armature.engine.guides.trials import Trials
 from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
-from armature.engine.types import Chunk, EngineInfo, GenerateRequest, KvEventSource, RankLoad, RequestRefused
+from armature.engine.types import Chunk, EngineInfo, GenerateRequest, Guide, KvEventSource, RankLoad, RequestRefused
+from armature.limits import DEFAULT_LIMITS, RequestLimits
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -33,10 +37,10 @@ HEALTH_TIMEOUT_S = 10.0
 logger = logging.getLogger(__name__)
 
 
-def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SGLangEngine:
+def start(model_path: str | Path, words: Sequence[str] = (), limits: RequestLimits = DEFAULT_LIMITS, **given: Any) -> SGLangEngine:
     """Start an engine from native flags and return it when its scheduler has loaded the model.
 
-    given: SGLang's fields that the caller decides, such as disaggregation_mode.
+    limits: of the guides that requests may have. given: SGLang's fields that the caller decides, such as disaggregation_mode.
 
     Call it inside the event loop that will use it: SGLang's sockets belong to the loop that they were made in. On the CPU, call it
     before this process computes with several OpenMP threads: a fork of it would wait for them forever (`engine.forking`).
@@ -45,28 +49,34 @@ def start(model_path: str | Path, words: Sequence[str] = (), **given: Any) -> SG
     began = time.monotonic()
     folder = series.fresh_folder()
     try:
-        return _start(model_path, words, given, folder, began)
+        return _start(model_path, words, limits, given, folder, began)
     except BaseException:
         series.remove(folder)
         raise
 
 
-def _start(model_path: str | Path, words: Sequence[str], given: dict[str, Any], folder: Path, began: float) -> SGLangEngine:
+def _start(
+    model_path: str | Path, words: Sequence[str], limits: RequestLimits, given: dict[str, Any], folder: Path, began: float
+) -> SGLangEngine:
     server_args = arguments.parse(words, model_path=str(model_path), **given)
     handoff.check(server_args)
     kv_event_sources(server_args)  # refuses a wrong configuration before anything starts
     if cpu.is_active() and (ranks := max(server_args.tp_size, server_args.dp_size) * server_args.pp_size) > 1:
         cpu.bind_ranks(ranks)
-    with starting.meeting_through_a_file(server_args):
-        engine = starting.token_engine()(server_args=server_args)
-    return SGLangEngine(engine, folder, load_seconds=time.monotonic() - began)
+    trials = Trials(limits)
+    os.environ |= {env.GUIDE_CACHE_MB: str(limits.guide_cache_mb), env.GUIDE_STEP_MS: str(limits.guide_step_ms)}
+    local.on_loopback(server_args, os.environ)
+    with starting.meeting_in(folder, server_args):
+        engine = starting.token_engine(trials.start)(server_args=server_args)
+    return SGLangEngine(engine, trials, folder, load_seconds=time.monotonic() - began)
 
 
 class SGLangEngine:
     """An engine that generates. See `engine.types.Engine`."""
 
-    def __init__(self, engine: Any, series_folder: Path, load_seconds: float) -> None:
+    def __init__(self, engine: Any, trials: Trials, series_folder: Path, load_seconds: float) -> None:
         self._engine = engine
+        self._trials = trials
         self._series_folder = series_folder
         self._manager = engine.tokenizer_manager
         self._outputs: dict[str, int] = {}  # requests with n > 1 -> n: each output has a request of its own in SGLang
@@ -92,6 +102,10 @@ class SGLangEngine:
             max_prefill_tokens=self._resolved["max_prefill_tokens"],
             dp_size=get_parallel().dp_size,
             load_seconds=self._load_seconds,
+            vocab_size=self._manager.model_config.vocab_size,
+            truncates=bool(self._resolved["allow_auto_truncate"]),
+            prefill_chunk=chunk if (chunk := self._resolved["chunked_prefill_size"]) and chunk > 0 else None,
+            device=self._resolved["device"],
         )
 
     @property
@@ -101,7 +115,13 @@ class SGLangEngine:
 
     def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
         """Chunks of all outputs as they come. See `engine.types.Engine.generate`."""
-        return self._one(request, request.request_id, 0) if request.sampling.n == 1 else self._many(request)
+        chunks = self._one(request, request.request_id, 0) if request.sampling.n == 1 else self._many(request)
+        return chunks if request.sampling.guide is None else self._guided(request.sampling.guide, chunks)
+
+    async def _guided(self, guide: Guide, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+        async with self._trials.admitted(guide), aclosing(chunks):  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
 
     def abort(self, request_id: str) -> None:
         """See `engine.types.Engine.abort`."""
@@ -167,7 +187,7 @@ class SGLangEngine:
 
         for process in processes.of(self._engine):
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if not (title := process.name()).startswith("sglang::"):
+                if not (title := process.name()).startswith("sglang::") and process.pid != self._trials.pid:
                     continue  # helpers, such as compilers, come and go
                 name = f"{title} (pid {process.pid})"
                 fd = os.pidfd_open(process.pid)
@@ -189,6 +209,7 @@ class SGLangEngine:
             self._unwatch(self._loop, fd)
         for task in self._manager.asyncio_tasks:
             task.cancel()
+        self._trials.close()
         try:
             processes.end(self._engine)
         finally:
@@ -200,7 +221,7 @@ class SGLangEngine:
         logprobs = request.logprobs
         native = GenerateReqInput(
             input_ids=request.token_ids,
-            sampling_params=sampling_params(request.sampling, output),
+            sampling_params=sampling_params(request.sampling, output, request.sent),
             return_logprob=logprobs is not None,
             top_logprobs_num=logprobs or 0,
             stream=True,
@@ -208,12 +229,19 @@ class SGLangEngine:
             routed_dp_rank=request.dp_rank,
             priority=request.priority,
         )
+        if request.echo:
+            native.logprob_start_len = 0
         if handoff := request.bootstrap:
             native.bootstrap_host, native.bootstrap_port, native.bootstrap_room = handoff.host, handoff.port, handoff.room
             native.disagg_prefill_dp_rank = request.prefill_dp_rank
         # Closing SGLang's generator, on whatever way out, aborts what its scheduler still works on.
         async with aclosing(self._manager.generate_request(native, None)) as outs:
             try:
+                if (start := await anext(outs, None)) is not None:
+                    first = to_chunk(start, output, logprobs, first=True)
+                    if request.echo and first.token_ids:  # a request that is aborted before its first token has no prompt to show, either
+                        yield prompt_chunk(start, output, logprobs or 0)
+                    yield first
                 async for out in outs:
                     yield to_chunk(out, output, logprobs)
             except ValueError as e:  # SGLang's word for a request that cannot be served

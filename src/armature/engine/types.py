@@ -68,6 +68,9 @@ class GenerateRequest:
     priority: greater is sooner, as far as the engine's scheduling policy goes; None: the default.
     bootstrap: where the KV cache changes hands; for engines that only prefill or only decode.
     prefill_dp_rank: on a decode engine, the data-parallel rank of the prefill engine that has the request's other leg.
+    sent: how many of the last of token_ids are output that the client has already, from an engine that died. They come in no chunk,
+        and count as output: in usage, stop strings, penalties. `sampling` speaks of the tokens that are still to come.
+    echo: the prompt comes before each output, as one chunk with its own log probabilities. Needs `logprobs`.
     """
 
     request_id: str
@@ -78,6 +81,8 @@ class GenerateRequest:
     priority: int | None = None
     bootstrap: Bootstrap | None = None
     prefill_dp_rank: int | None = None
+    sent: int = 0
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ class Chunk:
     """What one output gained since the last chunk.
 
     index: which of the n outputs. token_ids: the new tokens only. logprobs and top_logprobs: one entry per new
-    token, or None when they were not asked for. finish and usage: on an output's last chunk only.
+    token, or None when they were not asked for. finish and usage: on an output's last chunk only. cached_tokens: on its first
+    chunk only, as in Usage.
     """
 
     index: int
@@ -124,11 +130,26 @@ class Chunk:
     top_logprobs: list[list[TopLogprob]] | None = None
     finish: Finish | None = None
     usage: Usage | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptChunk(Chunk):
+    """Tokens of the prompt (`GenerateRequest.echo`). Its first token, which nothing precedes, has the log probability NaN.
+
+    text: what the tokens read, where the frontend must not find that out from their ids; None: it does.
+    """
+
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine can hold. total_kv_blocks counts blocks of `block_size` tokens, per data-parallel rank."""
+    """What an engine can hold. total_kv_blocks counts blocks of `block_size` tokens, per data-parallel rank.
+
+    vocab_size: token ids are 0 .. vocab_size - 1. truncates: what exceeds the context is cut, not refused. prefill_chunk:
+    at most this many tokens of one prompt are computed in one step; None: all of them. device: cpu | cuda.
+    """
 
     context_length: int
     block_size: int
@@ -137,6 +158,10 @@ class EngineInfo:
     max_prefill_tokens: int
     dp_size: int
     load_seconds: float
+    vocab_size: int
+    truncates: bool = False
+    prefill_chunk: int | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

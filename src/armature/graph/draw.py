@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -21,15 +22,14 @@ def draw(plan: Plan, form: str) -> str:
 def dot(plan: Plan) -> str:
     """Graphviz's language: services are boxes, tasks are notes."""
     lines = [
-        f'digraph "{plan.name}" {{',
+        f"digraph {_quoted(plan.name)} {{",
         "  rankdir=LR;",
         '  node [fontname="Helvetica", fontsize=11, style="rounded,filled", fillcolor="#eef3fb", color="#3b5b92", shape=box];',
         '  edge [color="#7a869a", fontname="Helvetica", fontsize=9];',
     ]
     for node in plan.nodes:
         extra = ', shape=note, style=filled, fillcolor="#f7f3e3", color="#8a7a3b"' if node.kind == "task" else ""
-        label = "\\n".join(_caption(node))
-        lines.append(f'  "{node.name}" [label="{label}"{extra}];')
+        lines.append(f'  "{node.name}" [label={_quoted(*_caption(node))}{extra}];')
     lines += [f'  "{need}" -> "{node.name}" [label="{_edge(plan[need])}"];' for node in plan.nodes for need in node.needs]
     return "\n".join([*lines, "}", ""])
 
@@ -38,7 +38,7 @@ def mermaid(plan: Plan) -> str:
     """Mermaid's flowchart, as Markdown viewers draw it: services are boxes, tasks are rounded."""
     lines = ["flowchart LR"]
     for node in plan.nodes:
-        text = "<br/>".join(_caption(node))
+        text = "<br/>".join(html.escape(line) for line in _caption(node))
         shape = f'(["{text}"])' if node.kind == "task" else f'["{text}"]'
         lines.append(f"  {_id(node.name)}{shape}")
     lines += [f"  {_id(need)} -->|{_edge(plan[need])}| {_id(node.name)}" for node in plan.nodes for need in node.needs]
@@ -67,10 +67,15 @@ def _caption(node: PlannedNode) -> list[str]:
     return [text for text in (node.name, node.label, ports, gpus) if text]
 
 
+def _quoted(*lines: str) -> str:
+    """A string of Graphviz's language, whatever the lines hold."""
+    return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
+
+
 def _edge(need: PlannedNode) -> str:
     """What must be true of `need` before a node that needs it starts."""
     return "done" if need.kind == "task" else "ready"
 
 
 def _id(name: str) -> str:
-    return name.replace("-", "_").replace(".", "_")
+    return name.replace("_", "__").replace("-", "_")  # names have single separators: see naming.NODE_NAME

@@ -19,7 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from armature.address import LOOPBACK
 from armature.errors import UserError, nearest
+from armature.naming import NODE_NAME
 
 
 class Frozen(BaseModel):
@@ -57,7 +59,7 @@ class LogProbe(Frozen):
 class ModelProbe(Frozen):
     """Ready when the OpenAI server at `url` lists `model` and has answered one real request with it.
 
-    path: the route that is asked, below `url`; body: what is posted to it.
+    path: the route that is asked, below `url`; body: what is posted to it. files: the model's folder, if this host has it.
     """
 
     kind: Literal["model"] = "model"
@@ -65,6 +67,7 @@ class ModelProbe(Frozen):
     model: str
     path: str = "/v1/chat/completions"
     body: Mapping[str, Any]
+    files: str | None = None
     timeout_s: float = 60.0
 
 
@@ -77,7 +80,7 @@ class PortRequest(Frozen):
     name: str
     fixed: int | None = None
     count: int = 1
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
 
 
 class NamedServer(Frozen):
@@ -90,6 +93,28 @@ class NamedServer(Frozen):
     url: str
     kind: Literal["plane", "openai"] = "plane"
     model: str | None = None
+
+
+class NamedHost(Frozen):
+    """A host that the user named. field: where. listens: the node listens there, so it must be this machine's."""
+
+    field: str
+    host: str
+    listens: bool = True
+
+
+class Requires(Frozen):
+    """What must be on the machine before a node starts, besides its own command. The preflight says at once what is missing.
+
+    python: the interpreter (words) in which `modules` must be found. modules: dotted names. libraries: native ones, as they are
+    loaded (libibverbs.so.1). programs: those that the node itself starts. hosts: names that must resolve.
+    """
+
+    python: tuple[str, ...] = ("${python}",)
+    modules: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    hosts: tuple[NamedHost, ...] = ()
 
 
 class StopPolicy(Frozen):
@@ -115,7 +140,7 @@ class TaskSpec(Frozen):
     params: everything that the result depends on, besides code.
     code: modules (dotted names) whose source the result depends on.
     tells: what it prints is for the user, who sees it when it has ended.
-    bad: exit codes that say: the outputs are there, and what they tell is no good. What needs them goes on; the run ends with 1.
+    bad: exit codes that mean: outputs exist, but the result is invalid. What needs them goes on; the run exits with 1.
     """
 
     outputs: tuple[str, ...]
@@ -129,10 +154,11 @@ class Node(Frozen):
     """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs).
 
     gpus: how many it gets for itself; gpus_of: the node whose GPUs it uses as well.
-    measures: it only looks at what the others do: the plan's hash says nothing of it.
+    measures: it only observes the others, so the plan's hash leaves it out.
+    requires: what must be there before anything starts; it changes nothing that the node does, so the hash leaves it out as well.
     """
 
-    name: str
+    name: str = Field(pattern=f"^{NODE_NAME}$")
     kind: Literal["service", "task"]
     label: str = ""
     argv: tuple[str, ...]
@@ -146,6 +172,7 @@ class Node(Frozen):
     stop: StopPolicy = StopPolicy()
     restart: RestartPolicy = RestartPolicy()
     measures: bool = False
+    requires: Requires = Field(default=Requires(), exclude=True)
 
     @model_validator(mode="after")
     def _kind_has_its_part(self) -> Node:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +12,9 @@ from pydantic import BaseModel
 
 from armature.env import CUDA_VISIBLE
 from armature.errors import UserError
-from armature.graph.node import Graph, Node
-from armature.graph.plan import PLAN_VERSION, Plan, PlannedNode, PortBlock
+from armature.graph.identity import digest
+from armature.graph.node import Graph, Node, Requires
+from armature.graph.plan import Plan, PlannedNode, PortBlock
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 _PROGRAM = re.compile(r"\$\{program:([^}]+)\}")
@@ -65,7 +64,7 @@ def place(graph: Graph, site: Site) -> Plan:
     probe = frontend.ready if frontend else None
     return Plan(
         name=graph.name,
-        hash=_digest(graph, gpus),
+        hash=digest(graph, gpus),
         run_dir=site.run_dir,
         cache_dir=site.cache_dir,
         tmp_dir=site.tmp_dir,
@@ -97,6 +96,14 @@ def _planned(
         task=_filled(node.task, fill) if node.task else None,
         stop=node.stop,
         restart=node.restart,
+        requires=_requires(node.requires, site, fill),
+    )
+
+
+def _requires(requires: Requires, site: Site, fill: Callable[[str], str]) -> Requires:
+    python = tuple(word for part in requires.python for word in _words(part, site, fill))
+    return requires.model_copy(
+        update={"python": python if requires.modules or requires.libraries else (), "programs": tuple(map(site.program, requires.programs))}
     )
 
 
@@ -170,12 +177,3 @@ def _give_ports(graph: Graph, source: PortSource) -> dict[tuple[str, str], PortB
             owner |= dict.fromkeys(range(first, first + p.count), f"{node}.{p.name}")
             blocks[node, p.name] = PortBlock(first=first, count=p.count, host=p.host)
     return blocks
-
-
-def _digest(graph: Graph, gpus: Mapping[str, tuple[int, ...]]) -> str:
-    """The plan's hash: of the symbolic graph, so that chosen ports and this machine's paths stay out of it, and without
-    what only measures."""
-    serving = graph.model_copy(update={"nodes": tuple(n for n in graph.nodes if not n.measures), "until": ()})
-    held = {node.name: gpus[node.name] for node in serving.nodes}
-    content = {"plan": PLAN_VERSION, "graph": serving.model_dump(mode="json"), "gpus": held}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from armature.graph.node import Frozen, NamedServer, Probe, RestartPolicy, StopPolicy, TaskSpec
+from armature.address import LOOPBACK
+from armature.graph.node import Frozen, NamedServer, Probe, Requires, RestartPolicy, StopPolicy, TaskSpec
 
 PLAN_VERSION = 1
 
@@ -19,7 +19,7 @@ class PortBlock(Frozen):
 
     first: int
     count: int = 1
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     fixed: bool = False
 
 
@@ -43,18 +43,13 @@ class PlannedNode(Frozen):
     task: TaskSpec | None = None
     stop: StopPolicy = StopPolicy()
     restart: RestartPolicy = RestartPolicy()
-
-    def shell(self) -> str:
-        """The node as one line that can be pasted into a shell."""
-        sets = [f"{k}={shlex.quote(v)}" for k, v in sorted(self.env.items())]
-        return " ".join([*(["env", *sets] if sets else []), shlex.join(self.argv)])
+    requires: Requires = Requires(python=())
 
 
 class Plan(Frozen):
     """What will run. `nodes` stand in the order in which they start; they stop in the reverse order of need.
 
-    hash: of what serves, as the graph says it and placement decided, chosen free ports and this machine's paths apart: the same
-        configuration has the same hash on every machine and in every run, whatever measures it.
+    hash: of what serves (graph.identity). Neither ports, addresses and paths of this machine nor what measures the run change it.
     run_dir: `runs/<name>/<id>`; nothing is written before the launcher makes it. cache_dir is kept between runs.
     tmp_dir: sockets and other things that must not outlive the run.
     servers: those that the user runs; they must answer before any node starts.

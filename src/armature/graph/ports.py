@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-import socket
 
+from armature.address import EVERY, is_literal
+from armature.binding import Found, bind_error, look_up
 from armature.errors import UserError
 
 # Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes a port between plan and start.
@@ -18,12 +19,13 @@ class HostPorts:
         self._next = (rng or random.Random()).randrange(LOWEST, HIGHEST)
 
     def take(self, host: str, count: int) -> int:
+        at = _where(host)
         for _ in range(HIGHEST - LOWEST):
             first = self._next
             self._next += 1
             if self._next + count > HIGHEST:
                 self._next = LOWEST
-            if all(is_free(host, first + i) for i in range(count)):
+            if all(bind_error(at, first + i) is None for i in range(count)):
                 self._next = first + count
                 return first
         raise UserError(f"no {count} neighbouring free ports between {LOWEST} and {HIGHEST} on {host}")
@@ -40,13 +42,14 @@ class CountingPorts:
         return first
 
 
+def _where(host: str) -> Found:
+    """Where ports are tried: on every interface for a name, which only the launcher looks up, and for an address of another machine, for
+    which a plan can be made here."""
+    at = look_up(host if is_literal(host) else EVERY)
+    return at if bind_error(at, 0) is None else look_up(EVERY)
+
+
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen on host:port now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind((host, port))
-        except OSError:
-            return False
-    return True
+    at = look_up(host)
+    return at.error is None and bind_error(at, port) is None

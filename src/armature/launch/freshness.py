@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from armature.graph.node import TaskSpec
 from armature.graph.plan import PlannedNode
+from armature.launch.finding import find
 
 STAMP = ".armature.json"
 _SHOWN = 3  # differences that a reason names; the rest is counted
@@ -38,30 +38,46 @@ def why(node: PlannedNode, reran: Sequence[str] = ()) -> Verdict:
 
     reran: tasks that `node` needs and that ran in this very run: what was made from their old outputs is stale.
     """
-    spec = node.task
-    if spec is None:
+    if node.task is None:
         return Verdict(True, "a service")
+    try:
+        return _why(node.task, reran)
+    except OSError as e:
+        return Verdict(True, f"it cannot be told what made its outputs: {e.strerror}")
+
+
+def _why(spec: TaskSpec, reran: Sequence[str]) -> Verdict:
     if missing := [o for o in spec.outputs if not Path(o).exists()]:
-        return Verdict(True, f"outputs are missing: {_some(missing)}")
+        some = len(missing) < len(spec.outputs)
+        return Verdict(True, f"part of its result is missing: {_some([Path(o).name for o in missing])}" if some else "no result yet")
     if reran:
         return Verdict(True, f"inputs changed: {_some(list(reran))} ran again")
     stamp = _stamps(spec).get(_key(spec))
     if not isinstance(stamp, dict):
-        return Verdict(True, f"it is not known what made {spec.outputs[0] if spec.outputs else 'its outputs'} (no stamp)")
+        return Verdict(True, f"no record of what made {spec.outputs[0] if spec.outputs else 'its outputs'}")
     return _compare(stamp, _record(spec))
 
 
 def write_stamp(spec: TaskSpec) -> None:
-    """Note that the outputs of `spec` were made by its parameters and by the code as it is now."""
+    """Note that the outputs of `spec` were made by its parameters and by the code as it is now. Raises OSError."""
     if spec.outputs:
         _store(spec, {**_stamps(spec), _key(spec): _record(spec)})
 
 
 def drop_stamp(spec: TaskSpec) -> None:
-    """Forget what made the outputs of `spec`, because they are about to change."""
+    """Forget what made the outputs of `spec`, because they are about to change. Raises OSError.
+
+    Where the rest of the stamp cannot be written again, as on a full disk, all of it goes: its tasks run once more, and
+    none is taken to be up to date that is not.
+    """
     stamps = _stamps(spec)
-    if stamps.pop(_key(spec), None) is not None:
+    if stamps.pop(_key(spec), None) is None:
+        return
+    try:
         _store(spec, stamps)
+    except OSError:
+        stamp_path(spec).unlink(missing_ok=True)
+        raise
 
 
 def code_digest(module: str) -> str | None:
@@ -69,7 +85,7 @@ def code_digest(module: str) -> str | None:
 
     Nothing is imported, not even the parents of a dotted name, whose import may take seconds.
     """
-    spec = _find(module)
+    spec = find(module)
     if spec is None:
         return None
     digest = hashlib.sha256()
@@ -86,7 +102,7 @@ def stamp_path(spec: TaskSpec) -> Path:
 def _compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Verdict:
     before, after = _flat(old.get("params", {})), _flat(new["params"])
     if changed := [k for k in sorted({*before, *after}) if before.get(k, _ABSENT) != after.get(k, _ABSENT)]:
-        return Verdict(True, "params changed: " + _some([f"{k} {_show(before, k)} -> {_show(after, k)}" for k in changed]))
+        return Verdict(True, "parameters changed: " + _some([f"{k} {_show(before, k)} -> {_show(after, k)}" for k in changed]))
     code_before, code_after = old.get("code", {}), new["code"]
     if lost := [m for m, digest in code_after.items() if digest is None]:
         return Verdict(True, f"code cannot be found: {_some(lost)}")
@@ -94,7 +110,7 @@ def _compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Verdict:
         return Verdict(True, f"code changed: {_some(changed)}")
     if sorted(old.get("outputs", ())) != sorted(new["outputs"]):
         return Verdict(True, "the list of outputs changed")
-    return Verdict(False, "fresh: outputs exist, params and code are unchanged")
+    return Verdict(False, "up to date")
 
 
 _ABSENT = object()
@@ -144,20 +160,12 @@ def _stamps(spec: TaskSpec) -> dict[str, Any]:
 def _store(spec: TaskSpec, stamps: Mapping[str, Any]) -> None:
     path = stamp_path(spec)
     half = path.with_name(f"{STAMP}.{os.getpid()}")
-    half.write_text(json.dumps(stamps, indent=1, sort_keys=True) + "\n")
-    half.replace(path)  # at once: a reader never sees half a stamp
-
-
-def _find(module: str) -> ModuleSpec | None:
-    path: Sequence[str] = sys.path
-    parts = module.split(".")
-    spec = None
-    for i in range(len(parts)):
-        spec = PathFinder.find_spec(".".join(parts[: i + 1]), path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or ())
-    return spec
+    try:
+        half.write_text(json.dumps(stamps, indent=1, sort_keys=True) + "\n")
+        half.replace(path)  # at once: a reader never sees half a stamp
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
 
 
 def _sources(spec: ModuleSpec) -> Iterator[tuple[str, Path]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from armature.address import parse_url
+
 _LIMIT = 1 << 20  # bytes of an answer that a probe looks at
 
 
@@ -41,14 +43,18 @@ async def post(url: str, body: Any, timeout_s: float) -> Answer:
 
 async def _ask(method: str, url: str, body: bytes, timeout_s: float) -> Answer:
     parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None:
+    try:
+        at = parse_url(url, default_port=80)
+    except ValueError as e:
+        raise OSError(str(e)) from None
+    if parts.scheme != "http":
         raise OSError(f"not an http:// address: {url}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    head = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "Accept: */*"]
+    head = [f"{method} {path} HTTP/1.1", f"Host: {at}", "Connection: close", "Accept: */*"]
     if method == "POST":
         head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     async with asyncio.timeout(timeout_s):
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+        reader, writer = await asyncio.open_connection(at.host, at.port)
         try:
             writer.write("\r\n".join([*head, "", ""]).encode() + body)
             return await _answer(reader)

@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from armature.graph.plan import Plan
 from armature.launch import tree
 from armature.launch.preflight import check
 from armature.launch.process import any_of, signal_name
+from armature.launch.recorder import Recorder
 from armature.launch.rundir import RunDir
 from armature.launch.show import PlainShow, Show, redrawable
 from armature.launch.supervise import Supervisor
+from armature.recording import Losses
 
 _SAME_KEY_S = 0.1  # wrappers pass a Ctrl-C on that the terminal has sent us, too
 
@@ -24,10 +25,13 @@ class LocalLauncher:
     """Runs a plan as processes of this machine, supervised by this process.
 
     logs: show the nodes' output, merged and prefixed, on standard output. records: files kept in the run directory, by name.
+    below: makes the lines under the live table.
     """
 
-    def __init__(self, logs: bool = False, records: Mapping[str, str] | None = None) -> None:
-        self._show_logs, self._records = logs, records
+    def __init__(
+        self, logs: bool = False, records: Mapping[str, str] | None = None, below: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
+        self._show_logs, self._records, self._below = logs, records, below
 
     async def run(self, plan: Plan) -> int:
         """Start everything, serve until a signal (until the plan's last tasks end, where it has any), stop everything.
@@ -38,27 +42,25 @@ class LocalLauncher:
         """
         check(plan)
         run = RunDir.create(plan, self._records)
-        show = _show(plan, self._show_logs)
-
-        def emit(node: str | None, event: str, detail: str = "", **facts: Any) -> None:
-            show.event(run.record(node, event, detail, **facts))
-
+        losses = Losses()
+        plain: Show = PlainShow(plan, self._show_logs, sys.stdout)
+        recorder = Recorder(run, losses.attempt("the live table", lambda: _show(plan, self._show_logs, self._below), plain), losses)
         with _subreaper(), Interrupts() as interrupts:
-            supervisor = Supervisor(plan, run, emit, lambda node, line: show.line(node, run.add_line(node, line)))
+            supervisor = Supervisor(plan, recorder)
             try:
-                code, why = await _supervise(plan, supervisor, interrupts, emit)
+                code, why = await _supervise(plan, supervisor, interrupts, recorder)
             finally:
                 supervisor.kill()  # nothing is left to kill, unless an error of our own ended the above
                 await supervisor.drain()
                 await supervisor.close()
                 tree.remove_folder(str(plan.tmp_dir))
-            emit(None, "ended", why, exit_code=code)
-        show.close()
-        run.close()
+            recorder.tell_losses()
+            recorder.emit(None, "ended", why, exit_code=code)
+        recorder.close()
         return code
 
 
-async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts, emit: Any) -> tuple[int, str]:
+async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts, recorder: Recorder) -> tuple[int, str]:
     """The run's phases: start, serve, drain. Returns the exit code and why it ended."""
     failure, first = supervisor.failure, interrupts.first
     starting = asyncio.create_task(supervisor.start())
@@ -69,7 +71,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
         if all(n.kind == "task" for n in plan.nodes):
             return _verdict(supervisor, "all tasks ended")
         if not plan.until:
-            emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
+            recorder.emit(None, "serving", f"{plan.model} at {plan.url}" if plan.url else "", url=plan.url, model=plan.model)
             await any_of(failure, first)
     starting.cancel()
     await asyncio.wait({starting})
@@ -77,9 +79,9 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     by_itself = not failed and not first.done()
     force = first if failed or by_itself else interrupts.second  # what is stopping already is forced by one signal
     if by_itself:
-        emit(None, "ending", f"{', '.join(plan.until)} ended: stopping")
+        recorder.emit(None, "ending", f"{', '.join(plan.until)} ended: stopping")
     elif not failed:
-        emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
+        recorder.emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
     draining = asyncio.create_task(supervisor.drain(plan.dependents(failed.node) if failed else ()))
     await any_of(draining, force)
     forced = not draining.done()
@@ -100,7 +102,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
 def _verdict(supervisor: Supervisor, why: str) -> tuple[int, str]:
     """The exit code of a run in which nothing failed: whether what its tasks found is good."""
     if supervisor.bad:
-        return 1, f"no good result: {', '.join(supervisor.bad)}"
+        return 1, f"invalid result: {', '.join(supervisor.bad)}"
     return 0, why
 
 
@@ -134,12 +136,12 @@ class Interrupts:
             self.second.set_result(number)
 
 
-def _show(plan: Plan, logs: bool) -> Show:
+def _show(plan: Plan, logs: bool, below: Callable[[], Sequence[str]]) -> Show:
     if not redrawable(sys.stdout):
         return PlainShow(plan, logs, sys.stdout)
     from armature.launch.table import TableShow  # rich takes its time to import
 
-    return TableShow(plan, logs, sys.stdout)
+    return TableShow(plan, logs, sys.stdout, below)
 
 
 @contextlib.contextmanager

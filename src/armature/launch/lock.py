@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable
@@ -45,9 +46,10 @@ class OutputLock:
         except (BlockingIOError, FileNotFoundError):
             os.close(fd)
             return False
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
+        with contextlib.suppress(OSError):  # the kernel holds the lock; the pid only tells others who has it
+            os.ftruncate(fd, 0)
+            os.write(fd, f"{os.getpid()}\n".encode())
         return True
 
     def holder(self) -> int | None:
@@ -60,6 +62,7 @@ class OutputLock:
     def release(self) -> None:
         """Let go; a second call does nothing."""
         if self._fd >= 0:
-            self.path.unlink(missing_ok=True)
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            with contextlib.suppress(OSError):  # a file that stays locks nobody out
+                self.path.unlink(missing_ok=True)
+            os.close(fd)

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+LAST_LINES = 15  # of a node that failed
+TOLD_LINES = 200  # of a task whose output is for the user
 _LONGEST = 64 * 1024  # a longer line is cut in pieces
 
 
@@ -36,23 +38,41 @@ class LineCutter:
         return _text(self._rest)
 
 
-class NodeLog:
-    """What a node writes from now on. `on_line` is called with each line; `last` keeps the newest ones."""
+Reading = Callable[[Callable[[], bytes]], bytes]  # calls what reads, and gives b"" when that fails
 
-    def __init__(self, path: Path, on_line: Callable[[str], object], keep: int = 15) -> None:
-        self._fd = os.open(path, os.O_RDONLY)
-        os.lseek(self._fd, 0, os.SEEK_END)  # what a process before this one wrote is not this one's
+
+class NodeLog:
+    """What a node writes from now on. `on_line` is called with each line; `last` keeps the newest ones, `keep` of them.
+
+    reading: makes each read; see `Recorder`. A log that cannot be read has no lines.
+    """
+
+    def __init__(
+        self, path: Path | str, on_line: Callable[[str], object], reading: Reading = lambda read: read(), keep: int = LAST_LINES
+    ) -> None:
+        self._fd = -1
+        self._reading = reading
         self._on_line = on_line
         self._cutter = LineCutter()
         self._wanted: dict[re.Pattern[str], bool] = {}
         self.last: deque[str] = deque(maxlen=keep)
+        reading(lambda: self._open(path))
+
+    def _open(self, path: Path | str) -> bytes:
+        self._fd = os.open(path, os.O_RDONLY)
+        os.lseek(self._fd, 0, os.SEEK_END)  # what a process before this one wrote is not this one's
+        return b""
 
     def read(self) -> None:
         """Take in what was written since the last call."""
         if self._fd < 0:
             return
-        while data := os.read(self._fd, 1 << 18):
+        while data := self._reading(lambda: os.read(self._fd, 1 << 18)):
             self._take(self._cutter.feed(data))
+
+    def take(self, data: bytes) -> None:
+        """Take in what the node wrote and its log file did not get."""
+        self._take(self._cutter.feed(data))
 
     def watch(self, pattern: re.Pattern[str]) -> None:
         """From now on, notice lines in which `pattern` is found."""
@@ -72,8 +92,8 @@ class NodeLog:
         if self._fd >= 0:
             self.read()
             self._take(self._cutter.end())
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            self._reading(lambda: _closed(fd))
 
     def _take(self, lines: list[str]) -> None:
         for line in lines:
@@ -81,6 +101,11 @@ class NodeLog:
                 self._wanted[pattern] = True
             self.last.append(line)
             self._on_line(line)
+
+
+def _closed(fd: int) -> bytes:
+    os.close(fd)
+    return b""
 
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")

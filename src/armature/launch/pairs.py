@@ -4,7 +4,7 @@ Two healthy workers may still be unable to serve: a bootstrap port that a firewa
 reaches, shapes that differ. Requests then hang, and no worker's own health says why. So each pair is tried before anybody
 is told that the run is ready.
 
-Both workers of a pair are asked at once, over their system servers, for the same prompt in the same room. Prefill's first
+Both workers of a pair are asked at once, by commands (`armature.control`), for the same prompt in the same room. Prefill's first
 token and decode's must both come, and agree.
 """
 
@@ -13,30 +13,31 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
-from armature.launch import http
+from armature import control
 
-ROUTE = "/engine/pair/probe"
+ROUTE = "pair/probe"
 PROMPT = (1, 2, 3, 4, 5)
 _SLACK_S = 5.0  # the workers end the probe themselves; this is for their answers
 
 
 @dataclass(frozen=True)
 class PrefillAt:
-    """A prefill worker: its name, its system server (host:port), and where its KV caches are fetched."""
+    """A prefill worker: its name, its control folder, and where its KV caches are fetched."""
 
     name: str
-    system: str
+    control: Path
     bootstrap_host: str
     bootstrap_port: int
 
 
 @dataclass(frozen=True)
 class DecodeAt:
-    """A decode worker: its name and its system server (host:port)."""
+    """A decode worker: its name and its control folder."""
 
     name: str
-    system: str
+    control: Path
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,21 @@ async def probe(prefill: PrefillAt, decode: DecodeAt, timeout_s: float) -> PairR
         "token_ids": list(PROMPT),
         "timeout_s": timeout_s,
     }
-    answers = await asyncio.gather(*(_ask(w.name, w.system, body, timeout_s) for w in (prefill, decode)))
+    answers = await asyncio.gather(*(_ask(w.name, w.control, body, timeout_s) for w in (prefill, decode)))
     errors = [a for a in answers if isinstance(a, str)]
     if not errors and answers[0] != answers[1]:
         errors = [f"their first tokens differ: {answers[0]} from {prefill.name}, {answers[1]} from {decode.name}"]
     return PairResult(prefill.name, decode.name, loop.time() - began, "; ".join(errors) or None)
 
 
-async def _ask(name: str, system: str, body: dict[str, object], timeout_s: float) -> list[int] | str:
+async def _ask(name: str, folder: Path, body: dict[str, object], timeout_s: float) -> list[int] | str:
     """The token ids, or the reason as text."""
     try:
-        answer = await http.post(f"http://{system}{ROUTE}", body, timeout_s + _SLACK_S)
-        if answer.status != 200:
-            return f"{name}: HTTP {answer.brief()}"
-        said = answer.json()
+        said = await asyncio.to_thread(control.call, folder, ROUTE, body, timeout_s + _SLACK_S)
     except TimeoutError:
         return f"{name} did not answer within {timeout_s + _SLACK_S:g} s"
-    except (OSError, ValueError) as e:
-        return f"{name} at {system}: {e}"
+    except control.Refused as e:
+        return f"{name}: HTTP {e.status}: {e}"
+    except OSError as e:
+        return f"{name} at {folder}: {e}"
     return list(said["token_ids"]) if "token_ids" in said else f"{name}: {said.get('error', said)}"

@@ -1,37 +1,89 @@
-"""What can be known to go wrong before anything starts."""
+"""What can be known to go wrong before anything starts, all of it said at once."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
-import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from armature.address import LOOPBACK, is_literal, parse_url
+from armature.binding import Found, bind_error, held_by, in_use, look_up
 from armature.errors import UserError
-from armature.graph.node import LogProbe, NamedServer
+from armature.graph.node import LogProbe, NamedHost, NamedServer
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.programs import how_to_install
+from armature.launch.requirements import missing
 from armature.launch.servers import no_model, why_not
 
 SUN_PATH = 107  # bytes that a socket's path has at most
 _ROOM = 33  # what programs add to TMPDIR, e.g. /pymp-xxxxxxxx/listener-xxxxxxxx
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def check(plan: Plan) -> None:
-    """Raise UserError for the first thing that cannot work: commands, patterns, the socket folder, ports,
-    servers of the user's. Writes nothing."""
+    """Raise UserError with everything that cannot work: programs, modules, libraries, patterns, the socket folder, hosts,
+    ports, servers of the user's. Writes nothing."""
+    if problems := list(_problems(plan)):
+        raise together(problems)
+
+
+def together(problems: Sequence[UserError]) -> UserError:
+    """Several errors as one; a single one as it is."""
+    if len(problems) == 1:
+        return problems[0]
+    fixes = list(dict.fromkeys(p.fix for p in problems if p.fix))
+    what = "\n".join([f"{len(problems)} things are wrong, and nothing was started:", *(f"  - {p.what}" for p in problems)])
+    return UserError(what, fix="\n       ".join(fixes) or None)
+
+
+def _problems(plan: Plan) -> Iterator[UserError]:
     for node in plan.nodes:
-        _check_command(node)
-        _check_pattern(node)
-        _check_tmp(tmp_of(plan, node.name))
+        yield from _check_programs(node)
+        yield from _check_pattern(node)
+    yield from missing(plan.nodes, lambda node: node_env(plan, node))
+    if plan.nodes:
+        yield from _check_tmp(max((tmp_of(plan, node.name) for node in plan.nodes), key=lambda tmp: len(os.fsencode(tmp))))
+    named = _hosts(plan)
+    found = look_ups(host.host for host in named)
+    unusable = {host: error for host in named if (error := _check_host(host, found[host.host]))}
+    yield from unusable.values()
+    # Advice about ports, or about a server, helps nobody whose host is at fault.
+    bad = {host.host for host in unusable}
     for node in plan.nodes:
         for name, block in node.ports.items():
-            _check_ports(node, name, block)
+            if block.host not in bad:
+                yield from _check_ports(node, name, block, found[block.host])
     for server in plan.servers:
-        _check_server(server)
+        if server.field not in {host.field for host in unusable}:
+            yield from _check_server(server)
+
+
+def _hosts(plan: Plan) -> list[NamedHost]:
+    """Every host of the plan once for each field that names it: those of nodes, of ports that no field explains, of servers."""
+    named = [host for node in plan.nodes for host in node.requires.hosts]
+    known = {host.host for host in named}
+    named += [
+        NamedHost(field=f"the host of {node.name}.{name}", host=block.host)
+        for node in plan.nodes
+        for name, block in node.ports.items()
+        if block.host not in known
+    ]
+    for server in plan.servers:
+        port = _DEFAULT_PORTS.get(server.url.partition(":")[0])
+        named.append(NamedHost(field=server.field, host=parse_url(server.url, port).host, listens=False))
+    return list({(host.field, host.host): host for host in named}.values())
+
+
+def look_ups(hosts: Iterable[str]) -> dict[str, Found]:
+    """Each host looked up once; names at the same time, as a resolver that does not answer takes its time for each."""
+    distinct = list(dict.fromkeys(hosts))
+    names = [host for host in distinct if not is_literal(host)]
+    with ThreadPoolExecutor(max(1, len(names))) as pool:
+        found = dict(zip(names, pool.map(look_up, names), strict=True))
+    return {host: found.get(host) or look_up(host) for host in distinct}
 
 
 def tmp_of(plan: Plan, node: str) -> Path:
@@ -44,89 +96,78 @@ def node_env(plan: Plan, node: PlannedNode) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(tmp_of(plan, node.name)), **node.env}
 
 
-def holder(port: int) -> str | None:
-    """The process that listens on `port`, as `pid 12 (python -m http.server)`, if we may know it."""
-    import psutil  # it takes 20 ms, and is needed only here
-
-    try:
-        pid = next((c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"), None)
-        if pid is None:
-            return None
-        command = " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return None
-    return f"pid {pid} ({command if len(command) <= 120 else command[:117] + '...'})"
-
-
-def bind_error(host: str, port: int) -> OSError | None:
-    """Why a server could not listen on host:port now; None when it could."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, proto) as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: closed connections do not count
-            s.bind(address)
-    except OSError as e:
-        return e
-    return None
-
-
-def _check_command(node: PlannedNode) -> None:
+def _check_programs(node: PlannedNode) -> Iterator[UserError]:
     path: Mapping[str, str] = {**os.environ, **node.env}
-    if not node.argv or shutil.which(node.argv[0], path=path.get("PATH")) is None:
-        raise UserError(
-            f"node {node.name}: there is no program {node.argv[0] if node.argv else ''!r}",
-            expected="the path of a program, or a name found in PATH",
-            fix=(node.argv and how_to_install(node.argv[0])) or "install it, or plan again in the environment that has it",
-        )
+    for program in (node.argv[0] if node.argv else "", *node.requires.programs):
+        if shutil.which(program, path=path.get("PATH")) is None:
+            yield UserError(
+                f"node {node.name}: there is no program {program!r}",
+                expected="the path of a program, or a name found in PATH",
+                fix=how_to_install(program) or "install it, or plan again in the environment that has it",
+            )
 
 
-def _check_pattern(node: PlannedNode) -> None:
+def _check_pattern(node: PlannedNode) -> Iterator[UserError]:
     if isinstance(node.ready, LogProbe):
         try:
             re.compile(node.ready.pattern)
         except re.error as e:
-            raise UserError(f"node {node.name}: its log probe {node.ready.pattern!r} is not a regular expression: {e}") from e
+            yield UserError(f"node {node.name}: its log probe {node.ready.pattern!r} is not a regular expression: {e}")
 
 
-def _check_tmp(tmp: Path) -> None:
+def _check_tmp(tmp: Path) -> Iterator[UserError]:
     if len(os.fsencode(tmp)) + _ROOM > SUN_PATH:
-        raise UserError(
+        yield UserError(
             f"the folder for sockets is too long: {tmp}",
             expected=f"at most {SUN_PATH - _ROOM} bytes, because a socket's whole path has {SUN_PATH} at most",
             fix="set TMPDIR to a short folder, e.g. TMPDIR=/tmp",
         )
 
 
-def _check_ports(node: PlannedNode, name: str, block: PortBlock) -> None:
+def _check_host(named: NamedHost, at: Found) -> UserError | None:
+    where = f"{named.field}={named.host}"
+    if at.error:
+        return UserError(f"{where}: the name cannot be resolved: {at.error}", fix="correct the name, or give an address")
+    error = bind_error(at, 0) if named.listens else None
+    if error is None:
+        return None
+    return UserError(
+        f"{where}: this machine cannot listen there: {error.strerror}",
+        expected="an address of this machine",
+        fix=f"{named.field}={LOOPBACK} (this machine only), or another of its addresses",
+    )
+
+
+def _check_ports(node: PlannedNode, name: str, block: PortBlock, at: Found) -> Iterator[UserError]:
     for port in range(block.first, block.first + block.count):
-        error = bind_error(block.host, port)
+        error = bind_error(at, port)
         if error is None:
             continue
-        by = holder(port) if error.errno == errno.EADDRINUSE else None
         where = f"node {node.name}: port {port} ({name}) on {block.host}"
-        if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"{where} is in use" + (f" by {by}" if by else " by a process that we may not see"), fix=_another(node, name, block)
-            )
-        raise UserError(f"{where} cannot be had: {error.strerror}", fix=_another(node, name, block))
+        if in_use(error):
+            yield UserError(f"{where} is in use{held_by(port) or ' by a process of another user'}", fix=_another(node, name, block, at))
+        else:
+            yield UserError(f"{where} cannot be bound: {error.strerror}", fix=_another(node, name, block, at))
 
 
-def _check_server(server: NamedServer) -> None:
+def _check_server(server: NamedServer) -> Iterator[UserError]:
     why = no_model(server.url, server.model) if server.kind == "openai" else why_not(server.url)
     if why and server.kind == "openai":
-        raise UserError(f"{server.field}={server.url}: the server cannot be measured: {why}", fix="start it, or mend url= or model.name=")
-    if why:
-        raise UserError(
+        yield UserError(
+            f"{server.field}={server.url}: the server cannot be measured: {why}", fix="start it, or correct url= or model.name="
+        )
+    elif why:
+        yield UserError(
             f"{server.field}={server.url}: the server cannot be used: {why}",
-            fix=f"start it, or mend its address; with {server.field}=null the run starts one of its own",
+            fix=f"start it, or correct its address; with {server.field}=null the run starts one of its own",
         )
 
 
-def _another(node: PlannedNode, name: str, block: PortBlock) -> str:
+def _another(node: PlannedNode, name: str, block: PortBlock, at: Found) -> str:
     if not block.fixed:
         return "run the command again: it chooses other free ports"
     first = block.first + block.count
-    free = next((p for p in range(first, min(first + 200, 65536)) if bind_error(block.host, p) is None), None)
+    free = next((p for p in range(first, min(first + 200, 65536)) if bind_error(at, p) is None), None)
     option = f"{node.name}.port" if name == "http" else f"the port {name} of {node.name}"
     return (
         f"choose another: {option}={free or '...'}"

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 
+from armature import address
 from armature.graph.node import HttpProbe, LogProbe, ModelProbe, Probe, TcpProbe
 from armature.launch import http
 
@@ -49,7 +50,7 @@ def describe(probe: Probe) -> str:
         case HttpProbe():
             return f"GET {probe.url} answers {probe.status}"
         case TcpProbe():
-            return f"{probe.host}:{probe.port} accepts connections"
+            return f"{address.join(probe.host, probe.port)} accepts connections"
         case LogProbe():
             return f"a line of its output matches {probe.pattern!r}"
         case ModelProbe():

@@ -10,11 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from armature.confine.reach import Reach
+from armature.env import REACH
 from armature.launch import tree
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -57,19 +59,35 @@ def signal_name(number: int) -> str:
 class NodeProcess:
     """A node's guard and what is below it.
 
-    pid: of the main process; None until it runs. ended: how the main process ended, as soon as it did.
+    pid: of the main process; None until it runs. reach: from where its listeners may be reached; None: from everywhere.
+    facts: what else its guard said before it ran; unconfined: why the kernel does not see to the reach.
+    ended: how the main process ended, as soon as it did.
     gone: done when nothing of the node is left, neither processes nor files.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], tmp: Path, shm_before: Sequence[str], log_fd: int, name: str) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        tmp: Path,
+        shm_before: Sequence[str],
+        log_fd: int,
+        name: str,
+        reach: Reach | None = None,
+        on_unwritten: Callable[[bytes, str], object] = lambda data, why: None,
+    ) -> None:
+        """on_unwritten: called with output that `log_fd` did not take, and why."""
+        self._on_unwritten = on_unwritten
         loop = asyncio.get_running_loop()
         self.pid: int | None = None
+        self.facts: dict[str, str] = {}
         self.running: asyncio.Future[int] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self._tmp, self._before, self._shm = tmp, shm_before, set[str]()
         self._orphans = set[tuple[int, int]]()
         self._ours, theirs = socket.socketpair()
         order = {"argv": list(argv), "tmp": str(tmp), "before": list(shm_before), "fd": theirs.fileno()}
+        order["reach"] = [REACH, reach.to_json()] if reach else None
         stdin = os.memfd_create("order")
         try:
             os.write(stdin, json.dumps(order).encode())
@@ -131,8 +149,12 @@ class NodeProcess:
             case {"pid": int(pid)}:
                 self.pid = pid
                 self.running.set_result(pid)
+            case {"unconfined": str(why)}:
+                self.facts["unconfined"] = why
             case {"shm": list(paths)}:
                 self._shm |= set(paths)
+            case {"unwritten": str(data), "why": str(why)}:
+                self._on_unwritten(data.encode("latin-1"), why)
             case {"error": str(error)}:
                 self.ended.set_result(Ending(error=f"cannot be started: {error}"))
             case {"exit": int(code)}:

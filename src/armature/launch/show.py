@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Protocol, TextIO
 
 from armature.graph.node import ModelProbe
 from armature.graph.plan import Plan
+from armature.launch.asking import command
 from armature.launch.rundir import Event
 from armature.output import discard
+
+TALKS = "smollm2-135m"  # a file of conf/model
 
 
 class Show(Protocol):
@@ -71,21 +73,17 @@ def last_lines(event: Event, plan: Plan) -> list[str]:
     return [f"    its last lines, of {plan.run_dir}/logs/{event.node}.log:", *(f"    | {line}" for line in lines)]
 
 
+def _is_random(plan: Plan) -> bool:
+    """Whether the model is built here, with random weights or for an engine that makes some."""
+    return any(node.task is not None and node.task.params.get("weights") in ("random", "none") for node in plan.nodes)
+
+
 def serving(plan: Plan) -> list[str]:
     """What to do with a run that is ready."""
     lines = ["", f"serving {plan.model} at {plan.url}" if plan.url else "everything is ready"]
     probe = next((n.ready for n in plan.nodes if isinstance(n.ready, ModelProbe)), None)
+    if plan.url and _is_random(plan):
+        lines.append(f"{plan.model} has random weights: its text is noise. A small model that answers in English: +model={TALKS}")
     if plan.url and probe:
-        lines += ["", *_curl(plan.url, probe)]
+        lines += ["", *(f"  {line}" for line in command(plan.url, probe))]
     return [*lines, "", f"logs     {plan.run_dir}/logs", "stop     Ctrl-C drains and stops everything; a second Ctrl-C does not wait", ""]
-
-
-def _curl(url: str, probe: ModelProbe) -> list[str]:
-    body = {**probe.body, "max_tokens": 32} if "max_tokens" in probe.body else dict(probe.body)
-    if "messages" in body:
-        body["messages"] = [{"role": "user", "content": "Hello!"}]
-    return [
-        f"  curl -s {url.rstrip('/')}{probe.path} \\",
-        "    -H 'Content-Type: application/json' \\",
-        f"    -d '{json.dumps(body).replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}'",
-    ]

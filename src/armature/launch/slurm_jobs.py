@@ -19,6 +19,7 @@ from armature.config.launcher import SlurmJobs
 from armature.errors import UserError
 from armature.launch.spread import Cluster, Ended, left_behind
 from armature.launch.sweep import PointRun
+from armature.naming import component
 
 ASK_S = 30.0  # how long squeue may take
 KNOWN_S = 90.0  # how long a job waits to read of itself in the sweep's journal: shared file systems show changes late
@@ -110,7 +111,7 @@ def parameters(settings: SlurmJobs, gpus: int, environ: Mapping[str, str]) -> di
     ]
     gpus = settings.gpus_per_node if settings.gpus_per_node is not None else gpus
     given: dict[str, Any] = {
-        "name": settings.name,
+        "name": component(settings.name),
         "timeout_min": settings.timeout_min,
         "cpus_per_task": settings.cpus_per_task,
         "mem_gb": settings.mem_gb,

@@ -65,7 +65,7 @@ class Spread:
     ) -> None:
         self._runs, self._journal, self._cluster, self._force = runs, journal, cluster, force
         self._at = {run.name: f"[{number}/{len(runs)}] {run.name}" for number, run in enumerate(runs, 1)}
-        self._say = say
+        self._say = journal.losses.saying(say)
         self._waiting: list[_Waiting] = []
         self._outcomes: dict[str, Outcome] = {}
 
@@ -157,13 +157,14 @@ def left_behind(sweep: Path) -> dict[str, str]:
     """Run -> job, of the runs whose last job never ended as far as the sweep's journal knows."""
     found: dict[str, str] = {}
     file = sweep / FILE
-    for line in file.read_text().splitlines() if file.exists() else []:
+    for line in file.read_bytes().splitlines() if file.exists() else []:
         try:
             event = json.loads(line)
-        except ValueError:  # half a line: the machine went down while it was written
+            run, what, job = event["run"], event["event"], event.get("job")
+        except (ValueError, KeyError, TypeError, AttributeError):  # a line that broke off: the machine went down, or its disk was full
             continue
-        if event["event"] == "submitted":
-            found[event["run"]] = event["job"]
+        if what == "submitted" and job:
+            found[run] = job
         else:
-            found.pop(event["run"], None)
+            found.pop(run, None)
     return found

@@ -6,28 +6,23 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 from armature.graph.node import LogProbe, TaskSpec
 from armature.graph.plan import Plan, PlannedNode
 from armature.launch import freshness, tree
 from armature.launch.lock import OutputLock
-from armature.launch.nodelog import NodeLog
+from armature.launch.nodelog import LAST_LINES, TOLD_LINES, NodeLog
 from armature.launch.preflight import node_env, tmp_of
 from armature.launch.probes import NotReady, until_ready
 from armature.launch.process import NodeProcess, any_of
-from armature.launch.rundir import RunDir
+from armature.launch.reach import reach_of
+from armature.launch.recorder import Recorder
 
 _FOLLOW_S = 0.05
-
-
-class Emit(Protocol):
-    """Says that something happened to a node."""
-
-    def __call__(self, node: str | None, event: str, detail: str = "", **facts: Any) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,13 @@ class NodeFailed(Exception):
 
 
 class Supervisor:
-    """The nodes of one plan. `failure` is set when the first of them fails; stopping is the caller's decision."""
+    """The nodes of one plan. `failure` is set when the first of them fails; stopping is the caller's decision.
 
-    def __init__(self, plan: Plan, run: RunDir, emit: Emit, on_line: Callable[[str, str], object]) -> None:
-        self.plan, self._run, self._emit, self._on_line = plan, run, emit, on_line
+    All that it records goes through `recorder`, which never raises.
+    """
+
+    def __init__(self, plan: Plan, recorder: Recorder) -> None:
+        self.plan, self._recorder, self._emit = plan, recorder, recorder.emit
         self.failure: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self.bad: list[str] = []  # tasks whose outputs are there and tell nothing good
         self.unclean: list[str] = []  # nodes that did not end in time and were killed
@@ -149,10 +147,10 @@ class Supervisor:
             if bad:
                 self.bad.append(node.name)
             else:
-                freshness.write_stamp(spec)
+                self._recorder.keep(f"the stamp of {node.name}", lambda: freshness.write_stamp(spec))
             self._reran.add(node.name)
             said = {"last_lines": self._logs[node.name].tail()} if spec.tells else {}
-            self._emit(node.name, "exited", f"its result is no good: {ending}" if bad else str(ending), exit_code=ending.exit_code, **said)
+            self._emit(node.name, "exited", f"its result is invalid: {ending}" if bad else str(ending), exit_code=ending.exit_code, **said)
         finally:
             if lock and process and not process.gone.done():
                 process.gone.add_done_callback(lambda _: lock.release())  # it still writes
@@ -163,23 +161,25 @@ class Supervisor:
         """Before a task runs: neither its old outputs nor what was made from them count any more."""
         for name in (node.name, *self.plan.dependents(node.name)):
             if spec := self.plan[name].task:
-                freshness.drop_stamp(spec)
+                self._recorder.keep(f"the stamp of {name}", partial(freshness.drop_stamp, spec))
 
     def _spawn(self, node: PlannedNode) -> tuple[NodeProcess, NodeLog]:
-        fd = self._run.open_log(node.name)
+        tells = node.task is not None and node.task.tells
+        fd, log = self._recorder.open_log(node.name, TOLD_LINES if tells else LAST_LINES)
         try:
-            log = NodeLog(self._run.logs / f"{node.name}.log", lambda line: self._on_line(node.name, line))
             if earlier := self._logs.get(node.name):
                 earlier.close()
             self._logs[node.name] = log
             if isinstance(node.ready, LogProbe):
                 log.watch(re.compile(node.ready.pattern))
-            process = NodeProcess(node.argv, node_env(self.plan, node), tmp_of(self.plan, node.name), self._shm_before, fd, node.name)
+            reach, tmp = reach_of(self.plan, node), tmp_of(self.plan, node.name)
+            unwritten = partial(self._recorder.unwritten, node.name, log)
+            process = NodeProcess(node.argv, node_env(self.plan, node), tmp, self._shm_before, fd, node.name, reach, unwritten)
         finally:
             os.close(fd)
         self._processes[node.name] = process
         process.running.add_done_callback(
-            lambda f: None if f.cancelled() else self._emit(node.name, "started", f"pid {f.result()}", pid=f.result())
+            lambda f: None if f.cancelled() else self._emit(node.name, "started", f"pid {f.result()}", pid=f.result(), **process.facts)
         )
         return process, log
 

@@ -22,6 +22,8 @@ from armature.errors import UserError
 from armature.graph.node import TaskSpec
 from armature.graph.plan import PlannedNode
 from armature.launch import freshness
+from armature.launch.rundir import read_events
+from armature.recording import LineFile, Losses
 
 FILE = "sweep.jsonl"
 FORCED = 128  # exit codes from here on: a signal ended the run, and with it the sweep
@@ -38,13 +40,13 @@ class PointRun:
     def verdict(self) -> freshness.Verdict:
         """Whether it must run, and why."""
         if not (self.folder / "plan.json").exists():
-            return freshness.Verdict(True, "not run yet")
+            return freshness.Verdict(True, "no result yet")
         if not (self.folder / "report.html").exists():
-            return freshness.Verdict(True, "it did not end the last time")
+            return freshness.Verdict(True, "the last attempt did not end")
         return freshness.why(PlannedNode(name=self.name, kind="task", argv=(), task=self._spec))
 
     def done(self) -> None:
-        """Its results are good."""
+        """Note that its results are good. Raises OSError; the run is measured again then."""
         freshness.write_stamp(self._spec)
 
     def clear(self) -> None:
@@ -68,27 +70,37 @@ class Outcome:
 
 
 class Journal:
-    """sweep.jsonl: appended to, and locked while a sweep runs."""
+    """sweep.jsonl: appended to, and locked while a sweep runs. What cannot be noted there is lost, and stops no run."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises UserError when another sweep has the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    def __init__(self, folder: Path, losses: Losses | None = None) -> None:
+        """Raises UserError when another sweep has the folder, or when it cannot be made."""
+        self.losses = losses or Losses()
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as e:
+            raise UserError(
+                f"the sweep's folder cannot be written: {folder}: {e.strerror}; nothing was started",
+                fix="free some space, or name another folder for runs: run.dir=DIR",
+            ) from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._fd)
+            os.close(fd)
             raise UserError(f"another sweep runs in {folder}", fix="wait for it, or give this one another --name") from None
+        self._lines = LineFile(fd)
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        os.close(self._fd)
+        self.losses.keep(FILE, self._lines.close)
+        self.losses.tell()
 
     def write(self, run: PointRun, event: str, **facts: Any) -> None:
+        """Note what happens to a run."""
         line = json.dumps({"t": round(time.time(), 3), "run": run.name, "event": event, **facts})
-        os.write(self._fd, line.encode() + b"\n")
+        self.losses.keep(FILE, lambda: self._lines.add(line.encode()))
 
 
 def run_all(
@@ -99,6 +111,7 @@ def run_all(
     Ends early when a signal ended a run.
     """
     outcomes: list[Outcome] = []
+    say = journal.losses.saying(say)
     for number, run in enumerate(runs, 1):
         at = f"[{number}/{len(runs)}] {run.name}"
         verdict = run.verdict()
@@ -107,7 +120,7 @@ def run_all(
             journal.write(run, "skipped", reason=verdict.reason)
             outcomes.append(Outcome(run, "skipped", verdict.reason))
             continue
-        say(f"{at}: runs: {'--force' if not verdict.run else verdict.reason}{_left(outcomes, len(runs) - number + 1)}")
+        say(f"{at}: running: {'--force' if not verdict.run else verdict.reason}{_left(outcomes, len(runs) - number + 1)}")
         run.clear()
         journal.write(run, "started", reason=verdict.reason)
         begun = time.monotonic()
@@ -115,7 +128,7 @@ def run_all(
         seconds = time.monotonic() - begun
         journal.write(run, "ended", exit_code=code, seconds=round(seconds, 1), text=text)
         if code == 0:
-            run.done()
+            journal.losses.keep(f"that {run.name} is done", run.done)
         outcomes.append(Outcome(run, "failed" if code else "done", text, seconds))
         if code >= FORCED:
             outcomes += [Outcome(left, "not run", "a signal ended the sweep") for left in runs[number:]]
@@ -134,8 +147,8 @@ def _launched(run: PointRun, launch: Callable[[PointRun], int]) -> tuple[int, st
 def last_word(folder: Path) -> str:
     """Why a run ended, as its events say."""
     try:
-        return str(json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["detail"])
-    except (OSError, ValueError, IndexError, KeyError):
+        return read_events((folder / "events.jsonl").read_bytes().splitlines())[-1].detail
+    except (OSError, IndexError):
         return "it says nothing more"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,24 @@ def make(spec: Mapping[str, Any], out: Path, say: Callable[[str], None] = print)
     """
     if spec["family"] not in _ARCHITECTURES:
         raise UserError(f"no family is called {spec['family']!r}", where="--spec", expected=", ".join(_ARCHITECTURES))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with whole(out) as work:
         say("tokenizer: a byte-level one with a chat template")
         ids = write_tokenizer(spec["family"], work)
         _write_configs(spec, ids, work)
         if spec["weights"] == "random":
             say(f"weights: random, seed {spec['seed']}")
             say(f"weights: {write_weights(spec, work):,} parameters")
+    say(f"model: {out}")
+
+
+@contextlib.contextmanager
+def whole(out: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `out` at the end; it goes when filling it fails."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield work
         put_in_place(work, out)
-        say(f"model: {out}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

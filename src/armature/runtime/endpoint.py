@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from armature.errors import UserError
 from armature.runtime.egress import Egress, InFlight, Stream, handler
+from armature.runtime.listing import ENDPOINTS
 from armature.runtime.registration import ModelCard, register_model, unregister_model
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def check_name(name: str) -> str:
 class Served:
     """One endpoint under which `stream` answers.
 
-    Use: `start`, then `register`; at the end `withdraw`, `in_flight.drained`, and the runtime's own shutdown.
+    Use: `start`, then `register`; `suspend` and `resume` while the engine may hang; at the end `withdraw`, `in_flight.drained`, and
+    the runtime's own shutdown.
     """
 
     def __init__(self, runtime: DistributedRuntime, name: str, stream: Stream, egress: Egress, labels: Mapping[str, str]) -> None:
@@ -38,6 +40,11 @@ class Served:
         self._labels = list(labels.items())
         self._task: asyncio.Task[None] | None = None
         self._registered = False
+        self._listed = True
+
+    def wants(self, kind: str) -> bool:
+        """Whether entries of this kind shall be in the discovery now. See `runtime.listing`."""
+        return self._registered and (self._listed or kind != ENDPOINTS)
 
     def start(self) -> asyncio.Task[None]:
         """Begin to answer. The task ends when the runtime stops serving, with its error if that was not asked for."""
@@ -65,10 +72,32 @@ class Served:
                 await unregister_model(self.endpoint)
             except Exception as e:
                 logger.warning("the model could not be unregistered: %s", e)
+        if self._listed:
+            await self.suspend()
+
+    async def suspend(self) -> bool:
+        """Let frontends send no new request here, without a word of the model. What is in flight goes on.
+
+        Returns whether that worked; errors are logged.
+        """
+        self._listed = False  # at once: what is removed now must not be put back
         try:
             await self.endpoint.unregister_endpoint_instance()
         except Exception as e:
             logger.warning("the endpoint could not be unregistered: %s", e)
+            self._listed = True
+            return False
+        return True
+
+    async def resume(self) -> bool:
+        """Take back `suspend`. Returns whether that worked; errors are logged."""
+        try:
+            await self.endpoint.register_endpoint_instance()
+        except Exception as e:
+            logger.warning("the endpoint could not be registered again: %s", e)
+            return False
+        self._listed = True
+        return True
 
     async def _serve(self) -> None:
         await self.endpoint.serve_endpoint(self._handler, graceful_shutdown=True, metrics_labels=self._labels)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import socket
 from collections.abc import Iterator
 
-import psutil
-
+from armature.address import join
+from armature.binding import bind_error, held_by, in_use, look_up
+from armature.confine.sweep import listens, own_sockets
 from armature.errors import UserError
 
 MAX_SYSTEM_PORT = 2**15 - 1
@@ -19,23 +18,17 @@ def require_free(host: str, port: int, option: str = "--http-port") -> None:
     """Raise a UserError that names the port, and its holder when the system tells, if nothing can listen there."""
     if not 0 < port < 2**16:
         raise UserError(f"{port} is no port to listen on", where=option, expected="1 to 65535")
-    try:
-        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as e:
-        raise UserError(f"{host!r} is no address to listen on: {e.strerror}", fix="name an address of this machine") from None
-    with socket.socket(address[0], socket.SOCK_STREAM) as probe:
-        # What a server sets too: without it, a port whose last connections are still closing would look taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address[4])
-        except OSError as e:
-            if e.errno != errno.EADDRINUSE:
-                raise UserError(f"cannot listen on {host}:{port}: {e.strerror}", where=f"{option} {port}") from None
-            raise UserError(
-                f"port {port} on {host} is in use{held_by(port)}",
-                where=f"{option} {port}",
-                fix="stop that process or choose another port",
-            ) from None
+    at = look_up(host)
+    if at.error:
+        raise UserError(f"{host!r} is no address to listen on: {at.error}", fix="name an address of this machine")
+    error = bind_error(at, port)
+    if error is None:
+        return
+    if not in_use(error):
+        raise UserError(f"cannot listen on {join(host, port)}: {error.strerror}", where=f"{option} {port}")
+    raise UserError(
+        f"port {port} on {host} is in use{held_by(port)}", where=f"{option} {port}", fix="stop that process or choose another port"
+    )
 
 
 def check_system_port(host: str, port: int | None) -> None:
@@ -51,17 +44,6 @@ def check_system_port(host: str, port: int | None) -> None:
     require_free(host, port, "--system-port")
 
 
-def held_by(port: int) -> str:
-    """' by NAME (pid N)' for the process that listens on `port`; empty when the system does not tell."""
-    try:
-        for held in psutil.net_connections("tcp"):
-            if held.status == psutil.CONN_LISTEN and held.pid and held.laddr and held.laddr.port == port:
-                return f" by {psutil.Process(held.pid).name()} (pid {held.pid})"
-    except psutil.Error:
-        pass
-    return ""
-
-
 def set_nodelay(port: int) -> bool:
     """Set TCP_NODELAY on this process's listening socket on `port`, and so on all that it will accept.
 
@@ -72,36 +54,18 @@ def set_nodelay(port: int) -> bool:
     found = False
     for sock in _own_sockets(port):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        found = found or _listens(sock)
+        found = found or listens(sock)
     return found
 
 
 def is_listening(port: int) -> bool:
     """Whether this process listens on `port`."""
-    return any(_listens(s) for s in _own_sockets(port))
+    return any(listens(s) for s in _own_sockets(port))
 
 
 def has_nodelay(port: int) -> bool:
     """Whether this process listens on `port` with TCP_NODELAY set."""
-    return any(_listens(s) and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in _own_sockets(port))
-
-
-def _listens(sock: socket.socket) -> bool:
-    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-
-
-def own_sockets() -> Iterator[socket.socket]:
-    """Each TCP socket of this process, as a duplicate that shares its options and is closed when the next one is asked for."""
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                continue
-            sock = socket.socket(fileno=os.dup(int(name)))
-        except OSError:
-            continue  # closed since the listing
-        with sock:
-            if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
-                yield sock
+    return any(listens(s) and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in _own_sockets(port))
 
 
 def _own_sockets(port: int) -> Iterator[socket.socket]:

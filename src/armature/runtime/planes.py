@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armature import env
+from armature.address import LOOPBACK
+from armature.confine import sweep
+from armature.confine.reach import at
 from armature.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from dynamo.runtime import DistributedRuntime
 
-LOOPBACK = "127.0.0.1"
 DISCOVERIES = ("file", "etcd", "kubernetes", "mem")
 REQUEST_PLANES = ("tcp", "nats")
 EVENT_PLANES = ("zmq", "nats")
@@ -104,6 +106,19 @@ def prepare_system(host: str, port: int | None, environ: MutableMapping[str, str
     environ[env.DYN_SYSTEM_HOST] = host
     if port is not None:
         environ[env.DYN_SYSTEM_PORT] = str(port)
+
+
+def keep_reach(planes: Planes, environ: MutableMapping[str, str], hosts: Iterable[str] = (), open_ports: Iterable[int] = ()) -> None:
+    """See that this process's listeners, and those of processes that it starts, are reached at the planes' address, at those that
+    `environ` names, and at `hosts` only; where the launcher has not seen to it. open_ports: reached from everywhere.
+
+    Call before anything listens. Raises UserError for a name that does not resolve.
+    """
+    named = {environ[name] for name in env.ADDRESSES if environ.get(name)}
+    try:
+        sweep.keep(env.REACH, environ, at(sorted({planes.host, *named, *hosts}), open_ports))
+    except OSError as e:
+        raise UserError(f"an address of this process does not resolve: {e.strerror}", where=f"--plane-host {planes.host}") from None
 
 
 def connect(planes: Planes) -> DistributedRuntime:

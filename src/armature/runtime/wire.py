@@ -8,8 +8,14 @@ Facts of runtime 1.6.1 that shape this module (each is a contract test):
 - Numbers such as top_p come widened from 32 bits: 0.9 arrives as 0.8999999761581421.
 - `logprobs: true` of a chat arrives as 1, the same as `top_logprobs: 1`; a completion's `logprobs: 0` arrives as 0.
 - The model's own end tokens are in `eos_token_ids` and once more in `stop_token_ids_hidden`. With `ignore_eos` both are empty.
-- `echo` of a completion arrives as `prompt_logprobs: 1`.
-- The frontend itself refuses unknown fields, and drops `logit_bias` and `suffix` without a word: a worker never sees them.
+- `echo` of a completion arrives as `prompt_logprobs: 1`. The frontend shows what it is sent: the prompt must come as output. A
+  log probability of NaN is shown as null; a chunk with a `text` is shown as it is, and nothing in it ends the output.
+- What a chunk has as `worker_trace_link` (two strings) comes back as `migration_link` with the next attempt of its request, to prefill
+  and decode alike. The runtime means spans of a trace; it keeps any text, and nothing here makes spans. See `Note`.
+- Some fields that the frontend does not know arrive in `extra_args.sampling_options`, for engines that do.
+- The frontend itself refuses other unknown fields, and drops `logit_bias` and `suffix` without a word: a worker never sees them.
+
+docs/reference/requests.md says of every field what becomes of it.
 """
 
 from __future__ import annotations
@@ -18,6 +24,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from armature.runtime.shape import Malformed, check_shape
 
 GuideKind = Literal["json_schema", "regex", "ebnf", "structural_tag", "choice"]
 
@@ -45,10 +53,21 @@ class BootstrapInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What an attempt of a request leaves for the next one, should its worker die.
+
+    prompt_tokens: the length of the client's prompt. cached_tokens: how much of it the first attempt found in the prefix cache.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRequest:
     """A request with its prompt as token ids. None means: not given.
 
-    logprobs: None for none, else how many of the most likely tokens go beside the chosen one.
+    logprobs: None for none, else how many of the most likely tokens go beside the chosen one. echo: the prompt comes first.
     stop_token_ids: those of the client and, unless it said ignore_eos, those that end the model's turn.
     """
 
@@ -73,12 +92,15 @@ class TokenRequest:
     prefill_dp_rank: int | None = None
     priority: int | None = None
     bootstrap: BootstrapInfo | None = None
+    echo: bool = False
 
 
 # What is refused when it is set, by section: field -> what the client is told. "" is the request itself.
 REFUSED: Mapping[str, Mapping[str, str]] = {
     "": {
         "multi_modal_data": "this model takes text only",
+        "mm_processor_kwargs": "mm_processor_kwargs is not supported: this model takes text only",
+        "media_io_kwargs": "media_io_kwargs is not supported: this model takes text only",
         "prompt_embeds": "prompts as embeddings are not supported",
     },
     "sampling_options": {
@@ -89,26 +111,43 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     "stop_conditions": {
         "max_thinking_tokens": "max_thinking_tokens is not supported",
     },
-    "output_options": {
-        "prompt_logprobs": "log probabilities of the prompt (prompt_logprobs, and echo of a completion) are not supported",
+    "output_options": {},
+    "routing": {
+        "cache_salt": "cache_salt is not supported: all prompts share one prefix cache",
     },
+}
+# What is read here, or is the frontend's own affair, by section. Anything else that is set is refused by its name.
+_PENALTIES = ("presence_penalty", "frequency_penalty", "repetition_penalty")
+_STOP_IDS = ("stop_token_ids", "stop_token_ids_visible", "stop_token_ids_hidden")
+_FRONTENDS = ("skip_special_tokens", "formatted_prompt", "return_tokens_as_token_ids")
+_READ: Mapping[str, frozenset[str]] = {
+    "sampling_options": frozenset(("n", "best_of", "temperature", "top_p", "top_k", "min_p", "seed", "guided_decoding", *_PENALTIES)),
+    "stop_conditions": frozenset(("max_tokens", "min_tokens", "ignore_eos", "stop", *_STOP_IDS)),
+    "output_options": frozenset(("logprobs", "prompt_logprobs", *_FRONTENDS)),
 }
 _GUIDE_REFUSED = {
     "backend": "the backend of guided decoding is chosen when the worker starts (--grammar-backend), not by a request",
     "whitespace_pattern": "guided_whitespace_pattern is not supported",
 }
+_NOTE = "armature"
 _GUIDES = ("json", "regex", "choice", "grammar", "structural_tag")
 
 
 def read_request(request: Mapping[str, Any]) -> TokenRequest:
-    """The typed value of a tokenized request. Raises Unsupported for what would otherwise be dropped silently."""
+    """The typed value of a tokenized request. Raises Unsupported for fields of a wrong type, and for what would otherwise be
+    dropped silently."""
+    try:
+        check_shape(request)
+    except Malformed as e:
+        raise Unsupported(str(e)) from None
     stops = request.get("stop_conditions") or {}
     sampling = request.get("sampling_options") or {}
     output = request.get("output_options") or {}
     routing = request.get("routing") or {}
-    _refuse(request, "")
-    for name, section in (("sampling_options", sampling), ("stop_conditions", stops), ("output_options", output)):
+    for name, section in (("", request), ("sampling_options", sampling), ("stop_conditions", stops), ("output_options", output)):
         _refuse(section, name)
+    _refuse(routing, "routing")
+    _refuse_passed_on(request)
     n = sampling.get("n") or 1
     best_of = sampling.get("best_of")
     if best_of is not None and best_of != n:
@@ -132,6 +171,7 @@ def read_request(request: Mapping[str, Any]) -> TokenRequest:
         ignore_eos=ignore_eos,
         guide=read_guide(sampling.get("guided_decoding")),
         logprobs=output.get("logprobs"),
+        echo=read_echo(output, stops),
         dp_rank=routing.get("dp_rank"),
         prefill_dp_rank=routing.get("prefill_dp_rank"),
         priority=routing.get("priority"),
@@ -143,7 +183,24 @@ def read_bootstrap(info: Mapping[str, Any] | None) -> BootstrapInfo | None:
     """Where the legs meet, when the frontend chose it."""
     if not info:
         return None
+    for field in ("bootstrap_host", "bootstrap_port", "bootstrap_room"):
+        if info.get(field) is None:
+            raise Unsupported(f"bootstrap_info names no {field}")
     return BootstrapInfo(info["bootstrap_host"], info["bootstrap_port"], info["bootstrap_room"])
+
+
+def read_note(request: Mapping[str, Any]) -> Note | None:
+    """The note of an earlier attempt of `request`; None for the first one, and for links that are no notes of ours."""
+    link = request.get("migration_link")
+    if not link or link.get("trace_id") != _NOTE:
+        return None
+    prompt, _, cached = str(link["span_id"]).partition(" ")
+    return Note(int(prompt), int(cached))
+
+
+def with_note(chunk: dict[str, Any], note: Note) -> dict[str, Any]:
+    """`chunk` with a note to the next attempt of its request."""
+    return chunk | {"worker_trace_link": {"trace_id": _NOTE, "span_id": f"{note.prompt_tokens} {note.cached_tokens}"}}
 
 
 def read_token_ids(value: Any) -> list[int]:
@@ -153,6 +210,20 @@ def read_token_ids(value: Any) -> list[int]:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return list(memoryview(value).cast("B").cast("i"))
     return list(value)
+
+
+def read_echo(output: Mapping[str, Any], stops: Mapping[str, Any]) -> bool:
+    """Whether the prompt is asked for beside the output, in the one form that the frontend can show."""
+    asked = output.get("prompt_logprobs")
+    if asked is None:
+        return False
+    if asked != 1:
+        raise Unsupported(f"prompt_logprobs={asked} is not supported: ask /v1/completions with echo=true and logprobs={asked}")
+    if output.get("logprobs") is None:
+        raise Unsupported("echo without logprobs is not supported: add logprobs, or put the prompt before the answer yourself")
+    if stops.get("stop"):
+        raise Unsupported("echo together with stop is not supported: a stop string within the prompt would end the text")
+    return True
 
 
 def read_guide(guided: Mapping[str, Any] | None) -> GuideSpec | None:
@@ -186,9 +257,15 @@ def token_chunk(
     finish_reason: str | None = None,
     stop_reason: str | int | None = None,
     usage: dict[str, Any] | None = None,
+    text: str | None = None,
 ) -> dict[str, Any]:
-    """What output `index` gained. finish_reason: stop | length | cancelled. stop_reason: the stop string or id that matched."""
+    """What output `index` gained. finish_reason: stop | length | cancelled. stop_reason: the stop string or id that matched.
+
+    text: shown instead of what the frontend would make of `token_ids`, in which it then looks for no stop, either.
+    """
     chunk: dict[str, Any] = {"token_ids": token_ids, "index": index}
+    if text is not None:
+        chunk["text"], chunk["tokens"] = text, [None] * len(token_ids)
     if log_probs is not None:
         chunk["log_probs"] = log_probs
         if top_logprobs is not None:
@@ -245,3 +322,14 @@ def _refuse(section: Mapping[str, Any], name: str) -> None:
     for field, reason in REFUSED[name].items():
         if section.get(field):
             raise Unsupported(reason)
+    for field in section.keys() - _READ[name] if name in _READ else ():
+        if section[field] and field not in REFUSED[name]:
+            raise Unsupported(f"{field} is not supported")
+
+
+def _refuse_passed_on(request: Mapping[str, Any]) -> None:
+    """What the frontend hands through unread, such as allowed_token_ids: no worker of ours reads it, either."""
+    passed = (request.get("extra_args") or {}).get("sampling_options") or {}
+    for field, value in passed.items():
+        if value is not None and (field, value) != ("detokenize", True):
+            raise Unsupported(f"{field} is not supported")

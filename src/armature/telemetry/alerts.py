@@ -61,7 +61,7 @@ ALERTS = (
         expr=f"min_over_time({c.WAITING}[2m]) > 0 and deriv({c.WAITING}[2m]) > 0",
         held="2m",
         severity="warning",
-        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: requests wait, and they become more",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: the queue grows",
         todo="add replicas, or set topology.router.busy_blocks so that clients hear of it",
     ),
     Alert(
@@ -77,24 +77,25 @@ ALERTS = (
         expr=f"increase({c.EVENT_LOST}[5m]) > 0 or increase({c.EVENT_GAPS}[5m]) > 10",
         held="0s",
         severity="warning",
-        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: KV events go missing on their way",
-        todo="they are mended, which costs the router some hits meanwhile; look for a worker without CPU time",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: KV events are lost in transit",
+        todo="the router misses some cache hits until they are repaired; check for workers short of CPU time",
     ),
     Alert(
         name="KvEventsUnrepaired",
         expr=f"{c.EVENT_AWAITED} == 1",
         held="30s",
         severity="critical",
-        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: lost KV events are not mended",
-        todo="its engine does not tell its whole state; POST /engine/kv/check asks again",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: lost KV events have not been repaired",
+        todo="its engine does not send its whole state; `armature control RUN NODE kv/check` asks again",
     ),
     Alert(
         name="KvIndexWrong",
         expr=f"sum by (node, dp_rank) (increase({c.EVENT_WRONG}[10m])) > 0",
         held="0s",
         severity="warning",
-        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: the router knew {{ $value | humanize }} blocks wrongly, with no gap",
-        todo="mended by the check that found it; report it, because this should not happen",
+        summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: the router's index had {{ $value | humanize }} wrong blocks "
+        "although no event was missed",
+        todo="the check has repaired it; report it, because this should not happen",
     ),
 )
 

@@ -54,21 +54,23 @@ BLOCKS_ACTIVE = _ours("kv_blocks_active", "gauge", "KV blocks that requests hold
 BLOCKS = _ours("kv_blocks", "gauge", "KV blocks that there are", RANK)
 CACHE_USE = _ours("kv_cache_use_ratio", "gauge", "Part of the KV blocks that requests hold, 0 to 1", RANK)
 REPORTED = _ours("rank_last_report_timestamp_seconds", "gauge", "Unix time of the rank's last report", RANK)
-UNREADABLE_REPORTS = _ours("rank_reports_unreadable_total", "counter", "Looks at a rank's report that found none that can be read", RANK)
+UNREADABLE_REPORTS = _ours("rank_reports_unreadable_total", "counter", "Failed reads of a rank's load report", RANK)
 
 # Each rank's KV events, where they are on.
 EVENT_BATCHES = _ours("kv_events_batches_total", "counter", "Batches of KV events that came", RANK)
 EVENT_CHANGES = _ours("kv_events_changes_total", "counter", "Changes of the cache that were handed on", RANK)
 EVENT_GAPS = _ours("kv_events_gaps_total", "counter", "Times that batches were missing", RANK)
 EVENT_REPLAYED = _ours("kv_events_batches_replayed_total", "counter", "Missing batches that the engine sent again", RANK)
-EVENT_LOST = _ours("kv_events_batches_lost_total", "counter", "Missing batches that nobody had any more; the whole state mends them", RANK)
-EVENT_STATES = _ours("kv_events_states_total", "counter", "Whole states that mended what was lost", RANK)
-EVENT_AWAITED = _ours("kv_events_state_awaited", "gauge", "1 while something is lost and the whole state has not come", RANK)
+EVENT_LOST = _ours(
+    "kv_events_batches_lost_total", "counter", "Missing batches that could not be resent; the whole state repairs them", RANK
+)
+EVENT_STATES = _ours("kv_events_states_total", "counter", "Whole states that repaired lost events", RANK)
+EVENT_AWAITED = _ours("kv_events_state_awaited", "gauge", "1 while lost events have not been repaired", RANK)
 EVENT_UNREADABLE = _ours("kv_events_batches_unreadable_total", "counter", "Batches that could not be read, or were another rank's", RANK)
 EVENT_WRONG = _ours(
     "kv_events_wrong_blocks_total",
     "counter",
-    "Blocks of which a check found that the router knew them wrongly: missing, stale",
+    "Wrong blocks that a check found in the router's index: missing, stale",
     RANK,
     "kind",
 )
@@ -76,7 +78,7 @@ EVENT_UNWRITTEN = _ours("kv_events_writes_failed_total", "counter", "Failed writ
 
 # The bridge from the durable stream to the router.
 BRIDGE_BLOCKS = _ours("kv_bridge_blocks", "gauge", "Blocks that the bridge knows of all ranks together")
-BRIDGE_MISSED = _ours("kv_bridge_messages_missed_total", "counter", "Messages that the stream had no more; the next state mends it")
+BRIDGE_MISSED = _ours("kv_bridge_messages_missed_total", "counter", "Messages that the stream no longer held; the next state repairs them")
 
 # The runtime's, of which charts and alerts make use.
 MODEL_READY = Metric("dynamo_frontend_model_ready", "gauge", "Whether the frontend can route a request for the model")

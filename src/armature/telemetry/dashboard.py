@@ -77,7 +77,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (Line(_rate(c.EVENT_BATCHES, "node"), "{{node}} batches/s"), Line(_rate(c.EVENT_CHANGES, "node"), "{{node}} changes/s")),
         ),
         Panel(
-            "Gaps and how they were mended",
+            "Gaps and their repair",
             "short",
             (
                 Line(_rate(c.EVENT_GAPS, "node"), "{{node}} gaps/s"),

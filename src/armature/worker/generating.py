@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,8 +17,12 @@ from armature.engine.types import Engine, GenerateRequest, RequestRefused, Sampl
 from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
-from armature.runtime.wire import Unsupported
+from armature.runtime.wire import Unsupported, read_note
+from armature.worker import warmup
+from armature.worker.control import below
+from armature.worker.echo import in_one_piece
 from armature.worker.kv_events import KvEvents
+from armature.worker.limits import Bounds
 from armature.worker.metrics import Metrics
 from armature.worker.roles.base import Companion, ControlRoute, WorkerSettings
 from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
@@ -36,10 +38,15 @@ logger = logging.getLogger(__name__)
 class Generating:
     """One generating engine behind one endpoint."""
 
+    MAKES_FIRST_TOKEN = True  # otherwise another engine does
+    MAKES_THE_REST = True  # otherwise another engine does
+
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
         self.engine = engine
         self._settings = settings
+        self._bounds = Bounds(engine.info, settings.limits, first_token_only=not self.MAKES_THE_REST)
         sources = engine.kv_event_sources()
+        self._profiling = 0  # orders to the profiler that are being carried out
         self._kv_events = KvEvents(sources, engine.info.block_size, settings.durable_events) if sources else None
 
     @property
@@ -66,18 +73,13 @@ class Generating:
             raise RuntimeError("its scheduler does not answer")
         await asyncio.gather(*(self._rank_canary(rank, CANARY_TIMEOUT_S) for rank in range(self.engine.info.dp_size)))
 
-    async def check(self, timeout_s: float) -> None:
-        """One token on every rank that has not reported for `timeout_s` seconds; a rank that works reports all the time.
+    async def warm_up(self) -> None:
+        """Use once whatever a request can ask for. Raises RuntimeError when the engine fails."""
+        await warmup.run(self.engine.info, self.MAKES_FIRST_TOKEN, lambda request: self.one_token(self.alone(request), CANARY_TIMEOUT_S))
 
-        Raises RuntimeError when a rank neither gives the token nor reports within `timeout_s`.
-        """
-        began = time.time()
-        silent = [load.rank for load in await self.engine.loads() if load.reported_at < began - timeout_s]
-        failures = await asyncio.gather(*(self._rank_canary(rank, timeout_s) for rank in silent), return_exceptions=True)
-        reported = {load.rank: load.reported_at for load in await self.engine.loads()}
-        for rank, failure in zip(silent, failures, strict=True):
-            if isinstance(failure, RuntimeError | TimeoutError) and reported.get(rank, 0.0) < began:
-                raise RuntimeError(f"its rank {rank} gave no token within {timeout_s:g} s, and reports nothing")
+    async def signs(self) -> dict[int, float] | None:
+        """When each rank made its last report. None while the profiler is started or writes its traces: the ranks do nothing else then."""
+        return None if self._profiling else {load.rank: load.reported_at for load in await self.engine.loads()}
 
     async def _rank_canary(self, rank: int, timeout_s: float) -> None:
         sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
@@ -94,7 +96,7 @@ class Generating:
 
     def read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
         """The engine's request for the runtime's. Raises Unsupported for what this role does not do."""
-        return generate_request(request, request_id)
+        return generate_request(request, request_id, self._bounds)
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
@@ -104,11 +106,12 @@ class Generating:
             wanted = self.read(request, request_id)
         except Unsupported as e:
             raise refusal(str(e)) from None
-        writer = ChunkWriter(wanted.sampling.n)
+        writer = ChunkWriter(wanted, read_note(request))
         whole = False
         with on_cancel(context, lambda: engine.abort(request_id)):
             try:
-                async for chunk in engine.generate(wanted):
+                chunks = engine.generate(wanted)
+                async for chunk in in_one_piece(chunks, wanted.sampling.stop_token_ids) if wanted.echo else chunks:
                     if chunk.finish is not None and context.is_stopped():
                         break  # nobody reads it any more
                     yield writer.write(chunk)
@@ -131,13 +134,19 @@ class Generating:
 
     async def _start_profile(self, body: dict[str, Any]) -> dict[str, Any]:
         """{"folder", "gpus"} -> {}, or {"error"}. folder: where each rank's trace goes; gpus: whether to trace them, too."""
-        if not isinstance(folder := body.get("folder"), str):
-            return {"error": "folder: expected where traces go"}
-        return await _done(self.engine.start_profile(Path(folder), bool(body.get("gpus"))))
+        folder = below(self._settings.commands_write, body.get("folder"))
+        return await self._profile(self.engine.start_profile(folder, bool(body.get("gpus"))))
 
     async def _stop_profile(self, body: dict[str, Any]) -> dict[str, Any]:
         """{} -> {} when the traces are written, or {"error"}."""
-        return await _done(self.engine.stop_profile())
+        return await self._profile(self.engine.stop_profile())
+
+    async def _profile(self, work: Awaitable[None]) -> dict[str, Any]:
+        self._profiling += 1
+        try:
+            return await _done(work)
+        finally:
+            self._profiling -= 1
 
     async def _load(self, body: dict[str, Any]) -> dict[str, Any]:
         """{} -> {"ranks": [{"rank", "running", "waiting", "used_tokens", "total_tokens"}]}."""

@@ -1,10 +1,10 @@
 """A worker's life: engine, canary, endpoint, model; then the same backwards.
 
     open the role (the engine loads)      nothing is announced
-    canary                                one real token through the engine
+    canary, warm-up                       one real token through the engine, then each kind of request once
     serve the endpoint, register model    from here on requests come; /health of the system server answers 200
-    wait                                  for a signal, a dead engine, or the runtime giving up; every check_s seconds, each
-                                          rank of which nothing is heard must make one token
+    wait                                  for a signal, a dead engine, or the runtime giving up; a rank that falls silent stops
+                                          new requests, and ends the worker within check_s, see `worker.liveness`
     unregister                            first of all: no new request comes; /health answers 503
     drain                                 what is in flight finishes, bounded by drain_s
     end the runtime, end the engine       exit 0. When the end was not asked for: exit 1 with the reason, connections cut
@@ -22,15 +22,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from armature.runtime.confine import keep_confined
+from armature.address import LOOPBACK
+from armature.runtime.departed import sign_in
 from armature.runtime.egress import Egress
 from armature.runtime.endpoint import Served
+from armature.runtime.listing import Listing
 from armature.runtime.planes import Planes, connect, prepare, prepare_system
 from armature.runtime.signals import Stop
+from armature.worker import control
+from armature.worker.control import ControlOptions
+from armature.worker.liveness import keep_watch
 from armature.worker.roles.base import Companion, Role
 
 if TYPE_CHECKING:
-    from dynamo.runtime import Endpoint
+    from dynamo.runtime import DistributedRuntime, Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -44,16 +49,17 @@ CLOSE_S = 1.0
 class ServeOptions:
     """endpoint: namespace.component.endpoint. system_port: of /health, /live and /metrics; None: no such server.
     egress: see `runtime.egress`. drain_s: seconds for requests in flight to finish at the end.
-    check_s: seconds between looks at the engine's ranks; 0: none.
+    check_s: seconds of silence after which a rank of the engine counts as dead; 0: never. control: the commands that it takes; None: none.
     """
 
     endpoint: str = "dynamo.backend.generate"
     egress: Egress = "pull"
     drain_s: float = 30.0
-    check_s: float = 30.0
-    system_host: str = "127.0.0.1"
+    check_s: float = 10.0
+    system_host: str = LOOPBACK
     system_port: int | None = None
     planes: Planes = field(default_factory=Planes)
+    control: ControlOptions | None = None
 
 
 def prepare_environment(options: ServeOptions) -> None:
@@ -84,22 +90,25 @@ async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
 
 
 async def _check(role: Role, stop: Stop) -> None:
-    """The canary, given up on a signal."""
-    canary = asyncio.create_task(role.canary())
+    """The canary and the warm-up, given up on a signal."""
+    canary = asyncio.create_task(_first_requests(role))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({canary, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not canary.done():
         canary.cancel()
     elif error := canary.exception():
-        stop.request(f"the engine did not make its first token: {str(error) or type(error).__name__}", failed=True)
+        stop.request(f"the engine did not answer its first requests: {str(error) or type(error).__name__}", failed=True)
+
+
+async def _first_requests(role: Role) -> None:
+    await role.canary()
+    await role.warm_up()
 
 
 async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     prepare_environment(options)
     runtime = connect(options.planes)
-    for name, function in role.routes().items():
-        runtime.register_engine_route(name, function)
     card = role.card
     served = Served(runtime, options.endpoint, role.stream, options.egress, {"model": card.name})
     serving = served.start()
@@ -109,15 +118,21 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
         stop.request(f"{task.get_name()} ended by itself: {error or 'no reason given'}", failed=True)
 
     beside = [asyncio.create_task(_companion(c, served.endpoint), name=getattr(c, "__qualname__", "companion")) for c in role.companions()]
+    if options.planes.discovery == "file" and (folder := options.planes.file_kv) is not None:
+        instance = served.endpoint.connection_id()
+        sign_in(folder, instance)
+        beside.append(asyncio.create_task(Listing(folder, instance, served.wants).keep(), name="the watch of the discovery"))
     for task in (serving, *beside):
         task.add_done_callback(ended_by_itself)
-    checking = asyncio.create_task(_keep_checking(role, options.check_s, stop))
-    confining = asyncio.create_task(keep_confined(options.planes.host))
+    watching = keep_watch(role.signs, _OnSilence(served, runtime, stop), options.check_s)
+    checking = asyncio.create_task(watching, name="the watch of the ranks")
+    checking.add_done_callback(lambda task: None if task.cancelled() or not task.exception() else ended_by_itself(task))
     try:
-        await served.register(card)
-        runtime.set_health_status(True)
-        logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
-        await stop.wait()
+        async with control.serving(options.control, role.routes()):
+            await served.register(card)
+            runtime.set_health_status(True)
+            logger.info("worker ready: %s as %s, egress %s", card.name, options.endpoint, options.egress)
+            await stop.wait()
         checking.cancel()
         runtime.set_health_status(False)
         await served.withdraw()
@@ -127,7 +142,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
     finally:
         for task in (serving, *beside):
             task.remove_done_callback(ended_by_itself)
-        for task in (checking, confining, *beside):
+        for task in (checking, *beside):
             task.cancel()
         runtime.shutdown()
         await asyncio.wait({serving}, timeout=CLOSE_S)
@@ -137,15 +152,26 @@ async def _companion(companion: Companion, endpoint: Endpoint) -> None:
     await companion(endpoint)
 
 
-async def _keep_checking(role: Role, interval_s: float, stop: Stop) -> None:
-    """A rank can hang without dying: then nobody but its clients would notice."""
-    while interval_s > 0:
-        await asyncio.sleep(interval_s)
-        try:
-            await role.check(interval_s)
-        except RuntimeError as e:
-            stop.request(f"the engine hangs: {e}", failed=True)
-            return
+@dataclass(frozen=True, slots=True)
+class _OnSilence:
+    """See `worker.liveness.Actions`."""
+
+    served: Served
+    runtime: DistributedRuntime
+    stop: Stop
+
+    async def suspend(self, why: str) -> bool:
+        logger.warning("no new requests: %s", why)
+        self.runtime.set_health_status(False)
+        return await self.served.suspend()
+
+    async def resume(self) -> bool:
+        logger.warning("new requests again: all ranks are heard")
+        self.runtime.set_health_status(True)
+        return await self.served.resume()
+
+    def give_up(self, why: str) -> None:
+        self.stop.request(why, failed=True)
 
 
 def _cut(role: Role, stop: Stop) -> NoReturn:

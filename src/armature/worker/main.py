@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 
 import uvloop
 
+from armature.engine.arguments import value_of
 from armature.runtime.endpoint import check_name
 from armature.runtime.listener import check_system_port
+from armature.runtime.planes import keep_reach
 from armature.runtime.registration import check_parsers
 from armature.worker.lifecycle import ServeOptions, live
 from armature.worker.loading import StoppedWhileLoading, end_children, stop_signals, without_collecting
@@ -29,6 +32,8 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
     check_name(options.endpoint)
     check_parsers(settings.tool_call_parser, settings.reasoning_parser)
     check_system_port(options.system_host, options.system_port)
+    host = value_of("--host", settings.engine_args)
+    keep_reach(options.planes, os.environ, filter(None, (options.system_host, host)))
     try:
         return uvloop.run(live(lambda: _open(open_role), options))
     except StoppedWhileLoading as e:

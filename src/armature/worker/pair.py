@@ -45,6 +45,8 @@ def check_leg(request: GenerateRequest) -> GenerateRequest:
         raise Unsupported(
             f"n={request.sampling.n}: prefill and decode are separate here, and a prompt's KV cache is handed over once; ask n times"
         )
+    if request.echo:
+        raise Unsupported("echo: prefill and decode are separate here, and the prompt's log probabilities stay with prefill")
     if request.bootstrap is None:
         raise Unsupported("this worker does one leg of a request, and the request names no place to meet the other (bootstrap_info)")
     return request

@@ -1,6 +1,6 @@
 """Between the runtime's values (`runtime.wire`) and the engine's (`engine.types`). Pure functions.
 
-Not passed on, and therefore refused in `runtime.wire`: see `wire.REFUSED`.
+Not passed on, and therefore refused in `runtime.wire`: see `wire.REFUSED`, and docs/reference/requests.md for every field.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from armature.engine.types import Bootstrap, Chunk, GenerateRequest, Guide, Sampling, Usage
+from armature.engine.types import Bootstrap, Chunk, GenerateRequest, Guide, PromptChunk, Sampling, Usage
 from armature.runtime import wire
+from armature.worker import replay
+from armature.worker.limits import Bounds, check
 
 
-def generate_request(request: Mapping[str, Any], request_id: str) -> GenerateRequest:
-    """The engine's request for the runtime's dict. Raises wire.Unsupported for what no engine of ours does."""
-    read = wire.read_request(request)
-    return GenerateRequest(
+def generate_request(request: Mapping[str, Any], request_id: str, bounds: Bounds) -> GenerateRequest:
+    """The engine's request for the runtime's dict.
+
+    Raises wire.Unsupported for what no engine of ours does and for what is beyond `bounds`, replay.CannotGoOn for what cannot
+    follow an earlier attempt.
+    """
+    read = check(wire.read_request(request), bounds)
+    asked = GenerateRequest(
         request_id=request_id,
         token_ids=read.token_ids,
         sampling=Sampling(
@@ -37,11 +43,13 @@ def generate_request(request: Mapping[str, Any], request_id: str) -> GenerateReq
             guide=None if read.guide is None else guide(read.guide),
         ),
         logprobs=read.logprobs,
+        echo=read.echo,
         dp_rank=read.dp_rank,
         priority=read.priority,
         bootstrap=None if (meet := read.bootstrap) is None else Bootstrap(meet.host, meet.port, meet.room),
         prefill_dp_rank=read.prefill_dp_rank,
     )
+    return replay.resumed(asked, wire.read_note(request))
 
 
 def guide(spec: wire.GuideSpec) -> Guide:
@@ -64,27 +72,36 @@ class ChunkWriter:
     """Makes the runtime's chunks of one request from the engine's.
 
     The frontend keeps one usage per request, the last that it is given; so the outputs' usages are summed up here and
-    go out with the chunk that ends the last output.
+    go out with the chunk that ends the last output. The first chunk carries a note to the next attempt, see `worker.replay`.
     """
 
-    __slots__ = ("_open", "_usages")
+    __slots__ = ("_earlier", "_n", "_open", "_prompt_tokens", "_usages")
 
-    def __init__(self, n: int) -> None:
-        self._open = n
+    def __init__(self, request: GenerateRequest, earlier: wire.Note | None = None) -> None:
+        """earlier: the note of the attempt before this one."""
+        self._n = self._open = request.sampling.n
+        self._prompt_tokens = len(request.token_ids) - request.sent
+        self._earlier = earlier
         self._usages: list[Usage] = []
 
     def write(self, chunk: Chunk) -> dict[str, Any]:
         """The runtime's dict for `chunk`. Raises EngineFailed when the chunk says that the engine failed."""
-        finish = chunk.finish
-        if finish is None and chunk.logprobs is None:  # nearly every chunk
+        if chunk.finish is None and chunk.logprobs is None and chunk.cached_tokens is None:  # nearly every chunk
             return {"token_ids": chunk.token_ids, "index": chunk.index}
-        if finish is None:
-            return wire.token_chunk(chunk.index, chunk.token_ids, log_probs=chunk.logprobs, top_logprobs=_tops(chunk))
+        written = self._write(chunk)
+        if chunk.cached_tokens is None or self._n > 1:  # several outputs cannot go on elsewhere
+            return written
+        return wire.with_note(written, self._earlier or wire.Note(self._prompt_tokens, chunk.cached_tokens))
+
+    def _write(self, chunk: Chunk) -> dict[str, Any]:
+        if (finish := chunk.finish) is None:
+            text = chunk.text if isinstance(chunk, PromptChunk) else None
+            return wire.token_chunk(chunk.index, chunk.token_ids, log_probs=chunk.logprobs, top_logprobs=_tops(chunk), text=text)
         if finish.reason in ("error", "handoff"):
             raise (EngineFailed if finish.reason == "error" else HandoffFailed)(finish.message or "the engine gave no reason")
         self._open -= 1
         if chunk.usage is not None:
-            self._usages.append(chunk.usage)
+            self._usages.append(replay.whole(chunk.usage, self._earlier) if self._earlier else chunk.usage)
         return wire.token_chunk(
             chunk.index,
             chunk.token_ids,

@@ -10,9 +10,13 @@ import pytest_asyncio
 
 from armature.engine.cpu import activate
 from armature.engine.sglang_engine import SGLangEngine, start
+from armature.limits import RequestLimits
 from support.asking import FLAGS, Asked
 from support.models import tiny
 from support.reference import Reference
+
+# Small, so that a test can exceed them in seconds.
+LIMITS = RequestLimits(guide_compile_s=2, guide_mb=16, guide_cache_mb=24)
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +32,7 @@ def reference(model: Path) -> Reference:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def engine(model: Path) -> AsyncIterator[SGLangEngine]:
-    engine = start(model, FLAGS)
+    engine = start(model, FLAGS, LIMITS)
     yield engine
     engine.shutdown()
 

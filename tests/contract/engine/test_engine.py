@@ -203,3 +203,8 @@ async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Asked) ->
     (load,) = await ask.engine.loads()
     assert (load.rank, load.running, load.waiting, load.used_tokens) == (0, 0, 0, 0)
     assert load.total_tokens > 0
+
+
+async def test_ranks_can_still_meet_once_the_engine_serves(engine: SGLangEngine) -> None:
+    """NCCL connects a group at its first use: on a GPU that was the first guide, and it waited for a file that was gone."""
+    assert (engine._series_folder / "rendezvous").is_file()

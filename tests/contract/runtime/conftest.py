@@ -11,9 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from processes import Host, Pair, host
+from processes import NAME, Host, Pair, host
 
 CHAT_TEMPLATE = (
+    "{% if tools %}{{ tools | tojson }}{% endif %}{% if effort or reasoning_effort %}{{ effort or reasoning_effort }}{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -66,5 +67,14 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A frontend and a worker with each egress. Tests must leave them running."""
     with host(tmp_path_factory.mktemp("pair"), model) as h:
         frontend, worker = h.frontend(), h.worker("--egress", request.param)
+        h.routable(frontend)
+        yield Pair(frontend, worker)
+
+
+@pytest.fixture(scope="module")
+def one_pair(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Pair]:
+    """A frontend that expects its model, and a worker. Tests must leave them running."""
+    with host(tmp_path_factory.mktemp("pair"), model) as h:
+        frontend, worker = h.frontend("--expect-model", NAME, "--expect-path", str(model)), h.worker()
         h.routable(frontend)
         yield Pair(frontend, worker)

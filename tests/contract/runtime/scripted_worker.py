@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from armature.cli.worker import read
-from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, KvEventSource, RankLoad, RequestRefused, TopLogprob, Usage
+from armature.engine.types import (
+    Chunk,
+    EngineInfo,
+    Finish,
+    GenerateRequest,
+    KvEventSource,
+    PromptChunk,
+    RankLoad,
+    RequestRefused,
+    TopLogprob,
+    Usage,
+)
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
 from armature.worker.main import run_role
@@ -28,8 +41,11 @@ from armature.worker.roles.aggregated import Aggregated
 from armature.worker.roles.base import WorkerSettings
 
 REFUSE, BREAK, BREAK_LATER, SILENT, DIE, HANG, APART = 1001, 1002, 1003, 1004, 1005, 1006, 1007
+ECHOED = float(struct.unpack("f", struct.pack("f", -2.461235))[0])  # the log probability of a token that is echoed
 PACE_S = float(os.environ.get("SCRIPT_PACE_S", "0.01"))
 USED = Path(os.environ["SCRIPT_USED"]) if "SCRIPT_USED" in os.environ else None  # a file with the tokens that it reports as used
+STALL = Path(os.environ["SCRIPT_STALL"]) if "SCRIPT_STALL" in os.environ else None  # while this file is there, it reports nothing
+CACHED = int(os.environ.get("SCRIPT_CACHED", "3"))
 CANARY_FAILS = os.environ.get("SCRIPT_CANARY_FAILS") == "1"
 
 
@@ -49,14 +65,19 @@ class ScriptedEngine:
         max_prefill_tokens=4096,
         dp_size=1,
         load_seconds=0.0,
+        vocab_size=32000,
     )
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._aborted: dict[str, asyncio.Event] = {}
         self._hangs = False
+        self._reported_at = 0.0
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        if request.request_id.startswith("warm-up-"):
+            yield Chunk(0, [70], finish=Finish("length"))
+            return
         canary = request.request_id.startswith("canary-")
         if canary and CANARY_FAILS:
             raise RuntimeError("no canary today")
@@ -83,8 +104,12 @@ class ScriptedEngine:
             self._record.line(event="end", id=request.request_id, aborted=aborted.is_set())
 
     async def _tokens(self, request: GenerateRequest, aborted: asyncio.Event) -> AsyncIterator[Chunk]:
-        s, total = request.sampling, request.sampling.max_new_tokens or 5
-        for i in range(total):
+        s, total = request.sampling, request.sent + (request.sampling.max_new_tokens or 5)
+        for index in range(s.n if request.echo else 0):
+            own = [[], *([TopLogprob(token, ECHOED, 1)] for token in request.token_ids[1:])]
+            logprobs = [math.nan, *(ECHOED for _ in request.token_ids[1:])]
+            yield PromptChunk(index, request.token_ids, logprobs=logprobs, top_logprobs=own if request.logprobs else None)
+        for i in range(request.sent, total):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(aborted.wait(), None if s.seed == SILENT else PACE_S)
             for index in range(s.n):
@@ -99,7 +124,8 @@ class ScriptedEngine:
                     logprobs=None if k is None else [-0.25],
                     top_logprobs=[[TopLogprob(70 + r, -0.25 - r, r + 1) for r in range(k)]] if k else None,
                     finish=finish,
-                    usage=Usage(len(request.token_ids), i + 1, 3) if last else None,
+                    usage=Usage(len(request.token_ids) - request.sent, i + 1, CACHED) if last else None,
+                    cached_tokens=CACHED if i == request.sent else None,
                 )
             if last:
                 return
@@ -117,7 +143,9 @@ class ScriptedEngine:
 
     async def loads(self) -> list[RankLoad]:
         used = int(USED.read_text()) if USED and USED.exists() else 0
-        return [RankLoad(0, len(self._aborted), 0, used, 1024 * 16, reported_at=0.0 if self._hangs else time.time())]
+        if not self._hangs and not (STALL and STALL.exists()):
+            self._reported_at = time.time()
+        return [RankLoad(0, len(self._aborted), 0, used, 1024 * 16, reported_at=self._reported_at)]
 
     def series(self) -> tuple[()]:
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from processes import NAME, Pair, Stream, call, chat, wait_for
-from scripted_worker import BREAK, BREAK_LATER, REFUSE, SILENT
+from scripted_worker import BREAK, BREAK_LATER, ECHOED, REFUSE, SILENT
 
 CHAT = "/v1/chat/completions"
 
@@ -48,6 +48,28 @@ def test_logprobs_of_a_completion_have_text(pair: Pair) -> None:
     body = {"model": NAME, "prompt": "hi", "max_tokens": 2, "logprobs": 2}
     logprobs = call(pair.frontend.port, "/v1/completions", body).json["choices"][0]["logprobs"]
     assert logprobs["tokens"] == ["d", "e"] and logprobs["token_logprobs"] == [-0.25, -0.25]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("k", [0, 2])
+def test_an_echoed_prompt_stands_before_the_output(pair: Pair, stream: bool, k: int) -> None:
+    """Token 2 ends a turn, and ends nothing here. One figure is printed in two ways, as docs/reference/requests.md says."""
+    body = {"model": NAME, "prompt": [74, 2, 75], "max_tokens": 2, "echo": True, "logprobs": k, "stream": stream}
+    answer = call(pair.frontend.port, "/v1/completions", body)
+    assert answer.status == 200, answer.body
+    choices = [e["choices"][0] for e in answer.events if e["choices"]] if stream else [answer.json["choices"][0]]
+    assert "".join(c["text"] for c in choices) == "hide"
+    assert [t for c in choices for t in c["logprobs"]["tokens"]] == ["h", "", "i", "d", "e"]
+    assert [v for c in choices for v in c["logprobs"]["token_logprobs"]] == [None, -2.461235, -2.461235, -0.25, -0.25]
+    tops = [v for c in choices for v in c["logprobs"]["top_logprobs"]]
+    assert tops == ([{"h": None}, {"": ECHOED}, {"i": ECHOED}, {"d": -0.25, "e": -1.25}, {"d": -0.25, "e": -0.25}] if k else [])
+    assert choices[-1]["finish_reason"] == "length"
+
+
+def test_an_echoed_prompt_stands_before_each_of_n_outputs(pair: Pair) -> None:
+    body = {"model": NAME, "prompt": "hi", "max_tokens": 1, "echo": True, "logprobs": 1, "n": 2}
+    answer = call(pair.frontend.port, "/v1/completions", body).json
+    assert [c["text"] for c in answer["choices"]] == ["hid", "hid"]
 
 
 def test_stop_string_is_cut_off(pair: Pair) -> None:

@@ -36,6 +36,19 @@ def test_every_route_of_the_runtime_is_there(pair: Pair) -> None:
     assert set(ROUTES) <= set(paths)
 
 
+@pytest.mark.parametrize("admin", [False, True])
+def test_nothing_changes_the_frontend_unless_that_is_asked_for(fresh: Host, admin: bool) -> None:
+    """Whoever reaches the public port could turn workers away from all others: `busy` at a threshold of 0."""
+    port = fresh.frontend(*(["--admin-routes"] if admin else [])).port
+    paths = call(port, "/openapi.json").json["paths"]
+    assert ("/busy_threshold" in paths) == admin
+    assert (call(port, "/busy_threshold").status == 200) == admin
+    changed = call(port, "/busy_threshold", {"model": "scripted", "active_decode_blocks_threshold": 0.0})
+    assert changed.status == 404 and ("Route not found" in changed.body) != admin
+    others = set(paths) - {"/busy_threshold", "/health", "/live", "/metrics", "/runtime/live"}
+    assert all(path.startswith("/v1/") for path in others), f"other routes than those that answer requests: {others}"
+
+
 @pytest.mark.parametrize("path", ["/health", "/live", "/metrics", "/v1/models"])
 def test_plain_routes_answer(pair: Pair, path: str) -> None:
     assert call(pair.frontend.port, path).status == 200
@@ -81,7 +94,7 @@ def test_port_in_use_is_named_with_its_holder(fresh: Host) -> None:
     second = fresh.start("second", ["-m", "armature", "frontend", "--http-port", str(first.port)], first.port + 1)
     assert second.ended() == 2
     text = second.text()
-    assert f"port {first.port} on 127.0.0.1 is in use by" in text and f"(pid {first.process.pid})" in text
+    assert f"port {first.port} on 127.0.0.1 is in use" in text and f" by pid {first.process.pid} (" in text
     assert "Traceback" not in text
 
 

@@ -131,6 +131,32 @@ def test_fields_that_the_frontend_drops(pair: Pair, field: str) -> None:
     assert field not in str(raw)
 
 
+def test_an_empty_list_of_choices_is_dropped_by_the_frontend(pair: Pair) -> None:
+    """Known gap of the runtime, said in the docs: the worker cannot refuse what it never sees."""
+    assert sent_chat(pair, guided_choice=[])["sampling_options"]["guided_decoding"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"guided_regex": ""}, "guided_regex is empty"),
+        ({"guided_grammar": ""}, "guided_grammar is empty"),
+        ({"guided_regex": "a" * 60_000}, "guided_regex has 60000 bytes; at most 32768 are allowed"),
+        ({"guided_choice": ["a"] * 2000}, "guided_choice has 2000 choices; at most 1024 are allowed"),
+        ({"stop": ["a" * 300]}, "stop has a string of 300 bytes; at most 256 are allowed"),
+        ({"stop_token_ids": [999999], "min_tokens": 2}, "stop_token_ids has the token id 999999"),
+        ({"repetition_penalty": 1e-38}, "repetition_penalty is 1e-38; expected from 0.001 to 2"),
+        ({"seed": 2**63 - 1, "n": 3}, "is too great for 3 outputs"),
+        ({"max_tokens": 100_000}, "exceed this model's context length of 4096 tokens"),
+    ],
+)
+def test_what_the_engine_cannot_take_is_a_400_with_the_fields_name(pair: Pair, asked: dict[str, Any], said: str) -> None:
+    before = len(pair.worker.events("end"))
+    answer = call(pair.frontend.port, "/v1/chat/completions", chat(**asked))
+    assert answer.status == 400 and said in answer.body, answer.body
+    assert len(pair.worker.events("end")) == before, "the engine saw it"
+
+
 @pytest.mark.parametrize("unknown", [{"foo": 1}, {"use_beam_search": True}, {"structural_tag": {}}, {"priority": 2}, {"nvext": {"foo": 1}}])
 def test_unknown_fields_are_refused_by_the_frontend(pair: Pair, unknown: dict[str, Any]) -> None:
     answer = call(pair.frontend.port, "/v1/chat/completions", chat(**unknown))
@@ -141,8 +167,9 @@ def test_unknown_fields_are_refused_by_the_frontend(pair: Pair, unknown: dict[st
     ("path", "body", "says"),
     [
         ("/v1/completions", completion(echo=True), "echo"),
-        ("/v1/completions", completion(prompt_logprobs=1), "prompt_logprobs"),
-        ("/v1/chat/completions", chat(prompt_logprobs=1), "prompt_logprobs"),
+        ("/v1/completions", completion(echo=True, logprobs=1, stop="x"), "echo together with stop"),
+        ("/v1/completions", completion(prompt_logprobs=2), "prompt_logprobs"),
+        ("/v1/chat/completions", chat(prompt_logprobs=2), "prompt_logprobs"),
         ("/v1/completions", completion(best_of=3, n=2), "best_of"),
         ("/v1/chat/completions", chat(include_stop_str_in_output=True), "include_stop_str_in_output"),
         ("/v1/chat/completions", chat(guided_regex="a", guided_whitespace_pattern=" "), "guided_whitespace_pattern"),

@@ -147,10 +147,56 @@ def test_an_engine_that_hangs_ends_the_worker(fresh: Host) -> None:
     fresh.routable(frontend)
     time.sleep(3.2)
     assert worker.process.poll() is None, "an idle engine is no hung engine"
+    began = time.monotonic()
     stream = Stream(frontend.port, seed=HANG)
     assert worker.ended(10) == 1
-    assert "the engine hangs: its rank 0 gave no token within 1.5 s, and reports nothing" in worker.text()
+    assert time.monotonic() - began < 1.5 + 1, "found dead within check_s, and a second to end"
+    assert "the engine hangs: nothing was heard of its rank 0 for 1." in worker.text()
     stream.cut()
+
+
+@pytest.mark.parametrize("mode", ["round_robin", "kv"])
+def test_a_killed_worker_is_forgotten_at_once(fresh: Host, mode: str) -> None:
+    """Without migration, so that each request that is sent to it fails."""
+    frontend = fresh.frontend("--migration-limit", "0", "--router-mode", mode, "--no-kv-events", "--kv-temperature", "10")
+    killed, other = fresh.worker(), fresh.worker()
+    fresh.routable(frontend)
+    until_all_answer(frontend, killed, other)
+    planes = fresh.folder / "planes"
+
+    def listed() -> int:
+        return len(list(planes.glob("v1/instances/*")))
+
+    assert (listed(), len(list(planes.glob("processes/*")))) == (2, 2)
+    killed.signal(signal.SIGKILL)
+    killed.process.wait()
+    wait_for(lambda: listed() == 1, "it is forgotten", timeout_s=2)
+    assert {call(frontend.port, CHAT, chat()).status for _ in range(12)} == {200}
+    other.signal()
+    assert other.ended() == 0
+    wait_for(lambda: not list(planes.glob("processes/*")), "nothing is left")
+
+
+def test_a_suspect_worker_gets_no_new_request_until_it_is_heard_again(fresh: Host) -> None:
+    """It keeps what it has, and nobody's request fails."""
+    stall = fresh.folder / "stall"
+    frontend = fresh.frontend()
+    suspect, other = fresh.worker("--check-s", "30", SCRIPT_STALL=str(stall), SCRIPT_PACE_S="0.05"), fresh.worker()
+    fresh.routable(frontend)
+    until_all_answer(frontend, suspect, other)
+    streams = [Stream(frontend.port, max_tokens=600) for _ in range(4)]
+    wait_for(lambda: [s.next() for s in streams] and suspect.events("request"), "both stream")
+    stall.touch()
+    wait_for(lambda: "no new requests: nothing was heard of rank 0" in suspect.text(), "it is suspected", timeout_s=25)
+    wait_for(lambda: call(suspect.port, "/health").status == 503, "it says so")
+    had = len(suspect.events("request"))
+    assert {call(frontend.port, CHAT, chat()).status for _ in range(8)} == {200}
+    assert len(suspect.events("request")) == had
+    stall.unlink()
+    wait_for(lambda: call(suspect.port, "/health").status == 200, "it is heard again")
+    until_all_answer(frontend, suspect, other)
+    for stream in streams:
+        assert sum(bool(e["choices"] and e["choices"][0]["delta"].get("content")) for e in stream.rest()) > 100
 
 
 @pytest.mark.parametrize(

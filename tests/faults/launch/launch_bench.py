@@ -39,7 +39,7 @@ class Bench:
     """A folder in which plans are made and run."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.run_dir, self.trace = root, root / "run", root / "trace"
+        self.root, self.run_dir, self.tmp, self.trace = root, root / "run", root / "tmp", root / "trace"
         self.launchers: list[subprocess.Popen[str]] = []
         self.nodes: list[PlannedNode] = []
 
@@ -78,16 +78,16 @@ class Bench:
         )
 
     def plan(self, **more: Any) -> Plan:
-        tmp, cache = self.root / "tmp", self.root / "cache"
-        return Plan(name="test", hash="0", run_dir=self.run_dir, cache_dir=cache, tmp_dir=tmp, nodes=tuple(self.nodes), **more)
+        cache = self.root / "cache"
+        return Plan(name="test", hash="0", run_dir=self.run_dir, cache_dir=cache, tmp_dir=self.tmp, nodes=tuple(self.nodes), **more)
 
-    def launch(self, *flags: str, **more: Any) -> subprocess.Popen[str]:
-        """Start a launcher with the plan of all nodes so far."""
+    def launch(self, *flags: str, program: Sequence[str] = ("-m", "armature.launch"), **more: Any) -> subprocess.Popen[str]:
+        """Start a launcher with the plan of all nodes so far. program: Python's words before the plan's path."""
         path = self.root / "plan.json"
         path.write_text(self.plan(**more).model_dump_json())
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the project as this process sees it
         launcher = subprocess.Popen(
-            [sys.executable, "-m", "armature.launch", str(path), *flags],
+            [sys.executable, *program, str(path), *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -98,7 +98,7 @@ class Bench:
 
     def events(self) -> list[dict[str, Any]]:
         path = self.run_dir / "events.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()] if path.exists() else []
 
     def happened(self, event: str, node: str | None = None) -> dict[str, Any] | None:
         return next((e for e in self.events() if e["event"] == event and e["node"] == node), None)
@@ -113,9 +113,13 @@ class Bench:
         rows = [line.split() for line in self.trace.read_text().splitlines()]
         return {(node, what): float(t) for node, what, t in rows}
 
+    def begun(self, node: str) -> int:
+        """How often a node was started, as its processes themselves noted."""
+        return sum(line.startswith(f"{node} begin ") for line in self.trace.read_text().splitlines()) if self.trace.exists() else 0
+
     def alive(self) -> list[int]:
         """Processes of the run, wherever they hang, launchers apart."""
-        mark = str(self.root / "tmp").encode()
+        mark = str(self.tmp).encode()
         ours = {p.pid for p in self.launchers}
 
         def belongs(pid: int) -> bool:

@@ -137,7 +137,7 @@ def test_an_interrupted_task_is_not_fresh(bench: Bench) -> None:
     (bench.root / "pause").write_text("0")
     again = bench.launch()
     out, _ = again.communicate(timeout=15)
-    assert "no stamp" in out and (bench.root / "out/a").read_text() == "whole\n"
+    assert "no record of what made" in out and (bench.root / "out/a").read_text() == "whole\n"
 
 
 def test_a_signal_during_start_stops_what_was_started(bench: Bench) -> None:

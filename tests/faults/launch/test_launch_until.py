@@ -39,7 +39,7 @@ def test_a_result_that_is_no_good_is_reported_on_and_ends_with_one(bench: Bench)
     report(bench, "exit 3", bad=(3,))
     launcher = bench.launch(until=("report",))
     out, _ = launcher.communicate(timeout=30)
-    assert launcher.returncode == 1 and "no good result: load" in out, out
+    assert launcher.returncode == 1 and "invalid result: load" in out, out
     assert (bench.root / "run/report").exists()
 
 
@@ -67,3 +67,16 @@ def test_a_service_that_dies_meanwhile_ends_the_run(bench: Bench) -> None:
     launcher = bench.launch(until=("report",))
     out, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 1 and "front ended while it was needed" in out, out
+
+
+@pytest.mark.parametrize(("tells", "first"), [(True, True), (False, False)])
+def test_all_that_a_task_tells_is_shown(bench: Bench, tells: bool, first: bool) -> None:
+    """A summary's length depends on what is to be said of its figures; the most important line stands first."""
+    bench.service("front")
+    bench.task("said", "seq -f line-%g 1 60; mkdir -p $ROOT/run; touch $ROOT/run/said; [ $TELLS = 1 ]", ["run/said"], needs=["front"])
+    task = bench.nodes[1].task
+    assert task is not None
+    env = bench.nodes[1].env | {"TELLS": str(int(tells))}
+    bench.nodes[1] = bench.nodes[1].model_copy(update={"env": env, "task": task.model_copy(update={"tells": tells})})
+    out, _ = bench.launch(until=("said",)).communicate(timeout=30)
+    assert ("| line-1\n" in out) == first and "| line-60\n" in out, out

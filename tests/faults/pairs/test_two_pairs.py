@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ import pytest
 from watched import limits, until_ready
 
 from support.loading import Load, cancelled, first_token_s, under_load
-from support.serving import Up, up
+from support.serving import Up, tell, up
 
-LIMIT_S = 15  # with sixteen requests at once, four engines on two busy cores take seconds for a prompt
+LIMIT_S = 30  # the default; with sixteen requests at once, four engines on two busy cores take seconds for a prompt, and one retry is all
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -27,7 +25,14 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 def two_pairs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Up]:
     """Two prefill and two decode workers. Not routed by KV: that router of runtime 1.6.1 books a request by its id, and
     refuses it while an earlier attempt of it is still booked."""
-    words = ("disagg_router", "+model=tiny-qwen3", "frontend.port=0", "topology.router.mode=round_robin", *limits(LIMIT_S))
+    words = (
+        "disagg_router",
+        "+model=tiny-qwen3",
+        "frontend.port=0",
+        "topology.router.mode=round_robin",
+        "worker.control=true",
+        *limits(LIMIT_S),
+    )
     with up(tmp_path_factory.mktemp("two"), cache, *words) as running:
         running.wait_event("serving")
         yield running
@@ -38,9 +43,7 @@ def loads(running: Up) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for node in running.plan["nodes"]:
         if "system" in node["ports"]:
-            url = f"http://127.0.0.1:{node['ports']['system']['first']}/engine/load"
-            with urllib.request.urlopen(urllib.request.Request(url, b"{}", {"content-type": "application/json"}), timeout=10) as answer:
-                found[node["name"]] = json.load(answer)["ranks"]
+            found[node["name"]] = tell(running, node["name"], "load", {})["ranks"]
     return found
 
 

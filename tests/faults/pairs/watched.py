@@ -15,6 +15,10 @@ def limits(seconds: int = LIMIT_S) -> tuple[str, ...]:
 
 
 async def until_ready(running: Up, node: str, times: int, within_s: float = 120.0) -> None:
-    async with asyncio.timeout(within_s):
-        while running.times_ready(node) < times:
-            await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(within_s):
+            while running.times_ready(node) < times:
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        log = (running.run_dir / "logs" / f"{node}.log").read_text(errors="replace").splitlines()
+        raise AssertionError(f"{node} was not ready {times} times:\n{running.text()}\n" + "\n".join(log[-40:])) from None

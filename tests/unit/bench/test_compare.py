@@ -30,14 +30,23 @@ PLAN: dict[str, Any] = {"version": 1, "run_dir": "/r", "cache_dir": "/c", "tmp_d
 
 
 def made(
-    root: Path, name: str, *, ttft_ms: float = 100.0, plan_hash: str = "h", host: dict[str, Any] | None = None, **settings: Any
+    root: Path,
+    name: str,
+    *,
+    ttft_ms: float = 100.0,
+    plan_hash: str = "h",
+    host: dict[str, Any] | None = None,
+    count: int = 500,
+    rows: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> Measured:
-    """A run with one request whose TTFT is `ttft_ms`."""
+    """A run of enough requests over enough time, each of whose TTFT is `ttft_ms`."""
     run = root / name
+    requests = [request(i, at=i / 25, ttft_ms=ttft_ms, **(rows or {})) for i in range(count)]
     about = load(settings={"concurrency": 4} | settings, seed=settings.get("seed", 1))
-    write_load(run, [request(0, ttft_ms=ttft_ms)], about=about)
+    write_load(run, requests, about=about)
     (run / "plan.json").write_text(json.dumps(PLAN | {"name": run.parent.name, "hash": plan_hash}))
-    (run / "deployment.json").write_text(json.dumps({"topology": {"name": plan_hash, "router": {"mode": "kv"}}}))
+    (run / "deployment.json").write_text(json.dumps({"topology": {"name": plan_hash, "router": {"mode": "kv"}}, "run": {"dir": name}}))
     (run / "host.json").write_text(json.dumps(host or {"hardware": {"cores": 2}, "versions": {"sglang": "0.5.21"}}))
     return Measured(Run(run), load_summary(Run(run)))
 
@@ -121,12 +130,13 @@ def test_a_run_without_a_plan_is_nobodys_repeat(tmp_path: Path) -> None:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Comparison:
-    """B has half of A's TTFT, three runs each, and four users more."""
-    return compare([*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52], concurrency=8)])
+    """B has half of A's TTFT, three runs each."""
+    return compare([*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52])])
 
 
-def test_configurations_differ_in_exactly_these_fields(two: Comparison) -> None:
-    assert two.config == {"topology.name": ["agg", "disagg"], "load.concurrency": [4, 8]}
+def test_configurations_differ_in_exactly_these_fields(tmp_path: Path) -> None:
+    found = compare([*repeats(tmp_path, "agg", [100]), *repeats(tmp_path, "disagg", [50], concurrency=8)])
+    assert found.config == {"topology.name": ["agg", "disagg"], "load.concurrency": [4, 8]}
 
 
 def test_the_best_is_named_where_it_is_apart(two: Comparison) -> None:
@@ -150,7 +160,7 @@ def test_those_without_repeats_are_told_together(tmp_path: Path) -> None:
 def test_a_configuration_with_too_few_runs_does_not_keep_the_others_from_being_compared(tmp_path: Path) -> None:
     three = [*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52]), *repeats(tmp_path, "dp", [40])]
     found = next(w for w in compare(three).winners if w.metric == "ttft_p99_ms")
-    assert (found.letter, found.text) == ("B", "B (51.0 ms); not counted: C has 1 run")
+    assert (found.letter, found.text) == ("B", "B (51.0 ms); not ranked: C has 1 run")
 
 
 def test_a_third_configuration_asks_for_more_certainty(tmp_path: Path) -> None:
@@ -234,19 +244,85 @@ def sweep(tmp_path: Path) -> Comparison:
 
 def test_many_configurations_stand_below_each_other_with_what_differs(sweep: Comparison) -> None:
     titles, lines = sweep_table(sweep)
-    assert titles[:4] == ["", "runs", "name", "concurrency"]
+    assert titles[:4] == ["", "runs", "topology", "concurrency"]
     assert [line[:4] for line in lines][:4] == [
         ["A agg", "3", "agg", "1"],
         ["B agg", "3", "agg", "8"],
         ["C agg", "3", "agg", "32"],
         ["D disagg", "3", "disagg", "1"],
     ]
-    assert [line[titles.index("TTFT p50 ms")] for line in lines][:2] == ["102 ±2.48", "109 ±2.48 -"]
+    shown = [line[titles.index("TTFT p50 ms")] for line in lines]
+    assert shown == ["102 ±2.48", "109 ±2.48", "133 ±2.48", "52.0 ±2.48 +", "59.0 ±2.48 +", "83.0 ±2.48 +"]
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
 def test_tables_of_sweeps_say_what_their_marks_mean(sweep: Comparison, form: str) -> None:
-    assert "against A: + better, - worse" in FORMATS[form](sweep)
+    assert "against the first configuration under the same load, hardware and versions: + better, - worse" in FORMATS[form](sweep)
+
+
+def test_where_names_say_how_configurations_differ_no_column_repeats_it(sweep: Comparison) -> None:
+    titles, lines = sweep_table(sweep, {c.letter: f"{c.letter} named" for c in sweep.columns})
+    assert titles[:3] == ["", "runs", "output tok/s"]
+    assert lines[0][:2] == ["A named", "3"]
+
+
+def test_a_terminal_tells_each_value_once_with_its_configurations(sweep: Comparison) -> None:
+    assert "  topology.name: agg (A, B, C), disagg (D, E, F)\n  load.shape.concurrency: 1 (A, D), 8 (B, E), 32 (C, F)" in FORMATS["table"](
+        sweep
+    )
+
+
+def test_each_load_of_a_sweep_has_its_own_baseline_and_its_own_best(sweep: Comparison) -> None:
+    assert [(c.letter, c.baseline) for c in sweep.columns] == [("A", None), ("B", None), ("C", None), ("D", "A"), ("E", "B"), ("F", "C")]
+    best = [(w.among, w.letter) for w in sweep.winners if w.metric == "ttft_p99_ms"]
+    assert best == [(["A", "D"], "D"), (["B", "E"], "E"), (["C", "F"], "F")]
+
+
+HERE: dict[str, Any] = {"hardware": {"cores": 2}, "versions": {"sglang": "0.5.21"}}
+UNLIKE: dict[str, tuple[dict[str, Any], str]] = {
+    "load": ({"concurrency": 8}, "other load: concurrency is 8, not 4"),
+    "hardware": ({"host": HERE | {"hardware": {"cores": 64}}}, "other hardware: cores is 64, not 2"),
+    "versions": ({"host": HERE | {"versions": {"sglang": "0.5.22"}}}, "other versions: sglang is 0.5.22, not 0.5.21"),
+    "lengths": ({"rows": {"output_tokens": 7, "asked_output": 7}}, "other lengths: output of 7.00 tokens on average, not 10.0"),
+}
+
+
+@pytest.mark.parametrize("cause", UNLIKE)
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_unlike_is_shown_and_not_ranked_and_every_form_says_why(tmp_path: Path, cause: str, form: str) -> None:
+    changes, reason = UNLIKE[cause]
+    runs = [*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52], **changes)]
+    found = compare(runs)
+    assert [c.unlike for c in found.columns] == [[], [reason]]
+    assert found.winners == [] and {c.verdict for row in found.rows for c in row.cells} == {None}
+    assert reason in FORMATS[form](found)
+    across = compare(runs, across=[cause])
+    assert next(w.letter for w in across.winners if w.metric == "ttft_p99_ms") == "B", "the user compares across it"
+
+
+def test_settings_of_the_client_alone_keep_nothing_from_being_ranked(tmp_path: Path) -> None:
+    changes = {"limits": {"cpu": 0.9}, "timeout_s": 9, "model": "other", "record_dir": "/x"}
+    found = compare([*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52], **changes)])
+    assert found.columns[1].baseline == "A"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_figure_with_a_caveat_is_marked_and_not_ranked_and_every_form_says_why(tmp_path: Path, form: str) -> None:
+    runs = [*repeats(tmp_path, "agg", [100, 101, 102]), *repeats(tmp_path, "disagg", [50, 51, 52], count=300)]
+    found = compare(runs)
+    winners = {w.metric: w for w in found.winners}
+    assert (winners["ttft_p99_ms"].letter, winners["ttft_p99_ms"].text) == (None, "not ranked: B is marked *")
+    cells = {row.metric: row.cells[1] for row in found.rows}
+    assert (cells["ttft_p99_ms"].verdict, cells["ttft_p99_ms"].why) == ("no claim", "no claim: *")
+    assert (cells["ttft_p50_ms"].verdict, cells["ttft_p50_ms"].caveats) == ("better", [])
+    assert "300 values each, too few for p99 (needed: p99 500)" in FORMATS[form](found)
+    if form in ("table", "markdown"):
+        assert "51.0* ±" in FORMATS[form](found)
+
+
+def test_a_doubtful_baseline_ranks_nothing_either(tmp_path: Path) -> None:
+    found = compare([*repeats(tmp_path, "agg", [100, 101, 102], count=300), *repeats(tmp_path, "disagg", [50, 51, 52])])
+    assert {row.metric: row.cells[1].verdict for row in found.rows}["ttft_p99_ms"] == "no claim"
 
 
 def test_the_command_compares_what_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,9 +334,7 @@ def test_the_command_compares_what_is_named(tmp_path: Path, monkeypatch: pytest.
     assert "A agg (3 runs)" in out and "1 run: no claim" in out
 
 
-@pytest.mark.parametrize(
-    ("words", "text"), [(["--class", "nope"], "no run has requests of class 'nope'"), ([], "none of the runs may be used")]
-)
+@pytest.mark.parametrize(("words", "text"), [(["--class", "nope"], "no run has requests of class 'nope'"), ([], "all runs are invalid")])
 def test_what_cannot_be_compared_is_an_error(tmp_path: Path, words: list[str], text: str) -> None:
     run = made(tmp_path, "agg/1").run
     (run.load / "client.0.json").unlink()

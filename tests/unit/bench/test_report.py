@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 
 from armature.bench.compare.groups import Measured
 from armature.bench.compare.groups import group as group_runs
+from armature.bench.report.curves import places
 from armature.bench.report.page import graph, page
 from armature.bench.report.trade_offs import points, trade_offs
 from armature.bench.runs import Run
 from armature.bench.server import interest
 from armature.bench.summarize import load_summary, summarize, write
 from armature.cli.report import main
+from chromium import browser
 from support.browser import CHROMIUM, WITHOUT, open_page
 from support.load_files import failed, load, request, sample, write_load
 
@@ -80,6 +83,25 @@ def test_a_browser_draws_every_plot_in_silence_and_without_the_network(tmp_path:
     assert len(re.findall(r'class="js-line"', opened.dom)) > 100
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT)
+def test_the_page_fits_a_phone_and_a_sheet_of_paper(tmp_path: Path) -> None:
+    """Nothing but tables scrolls sideways, and plots are as wide as what they are on."""
+
+    async def look() -> tuple[int, list[int]]:
+        async with browser() as opened:
+            await opened.open(tmp_path / "report.html", width=420)
+            width = await opened.evaluate("document.documentElement.scrollWidth")
+            await opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+            return width, await opened.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map((p) => p._fullLayout.width)")
+
+    for name in ("agg", "disagg"):
+        made(tmp_path, f"{name}/1")
+    assert main([str(tmp_path), "--out", str(tmp_path / "report.html")]) == 0
+    width, printed = asyncio.run(look())
+    assert width == 420
+    assert set(printed) == {330, 680}
+
+
 def test_the_page_forbids_itself_the_network(tmp_path: Path) -> None:
     html = own(text_of(made(tmp_path, "agg/1")))
     assert "default-src 'none'" in html
@@ -95,6 +117,20 @@ def test_tables_come_before_plots(tmp_path: Path) -> None:
     assert html.index('id="runs"') < html.index('data-figure="')
 
 
+def test_a_legend_stands_on_the_page_in_full(tmp_path: Path) -> None:
+    html = own(text_of(made(tmp_path, "agg/1")))
+    for name in ("all requests", "chat", "worker-0"):
+        assert f'data-name="{name}"' in html
+
+
+def test_what_was_set_differently_is_told_before_the_figures(tmp_path: Path) -> None:
+    for name in ("agg", "disagg"):
+        made(tmp_path, f"{name}/1")
+    assert main([str(tmp_path), "--out", str(tmp_path / "report.html")]) == 0
+    html = own((tmp_path / "report.html").read_text())
+    assert html.index("<code>topology.name</code>") < html.index('id="comparison"')
+
+
 def test_traces_are_linked_from_where_the_page_lies(tmp_path: Path) -> None:
     run = made(tmp_path, "agg/1")
     out = tmp_path / "elsewhere/report.html"
@@ -106,7 +142,7 @@ def test_traces_are_linked_from_where_the_page_lies(tmp_path: Path) -> None:
 def test_a_run_that_must_not_be_used_says_so_on_its_page(tmp_path: Path) -> None:
     run = made(tmp_path, "agg/1", clients=[])
     html = own(text_of(run))
-    assert "not to be used" in html and "it left no client.0.json" in html
+    assert '<span class="bad">invalid</span>' in html and "it left no client.0.json" in html
 
 
 def test_a_run_without_measured_requests_has_a_page(tmp_path: Path) -> None:
@@ -143,8 +179,9 @@ def test_trade_offs_leave_out_what_has_no_figure(tmp_path: Path) -> None:
     run = tmp_path / "embed/1"
     write_load(run, [request(0, user="embeddings", gaps_ms=[], chunks=0, ttft_ms=90.0) | {"ttft_ms": None, "output_tokens": None}])
     groups = group_runs([measured(made(tmp_path, "agg/1")), measured(run)])
-    assert [p.name for p in points(groups, lambda g: g.rates.output_tokens_per_s, lambda g: g.rates.output_tokens_per_s)] == ["agg"]
-    assert trade_offs(groups) is None
+    standing = places(groups)
+    assert [p.place.curve for p in points(groups, standing, "output_tokens_per_s", "output_tokens_per_s")] == ["agg"]
+    assert trade_offs(groups, standing) is None
 
 
 def test_a_report_of_tables_alone_needs_no_raw_files(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_word_names_runs(root: Path, word: str, found: tuple[str, ...]) -> Non
 
 def test_a_folder_that_holds_no_run_is_named(root: Path) -> None:
     (root / "empty").mkdir()
-    with pytest.raises(UserError, match="empty is no run and holds none"):
+    with pytest.raises(UserError, match="empty is not a run and holds none"):
         find(["empty"], root)
 
 
@@ -46,6 +46,12 @@ def test_of_a_folder_those_runs_are_meant_that_had_load(root: Path) -> None:
     (served / "plan.json").write_text("{}")
     assert [r.label for r in find(["agg-tiny"], root)] == list(IDS[:2])
     assert [r.path for r in find(["20260104"], root)] == [served]
+
+
+def test_runs_of_a_sweep_come_in_the_order_of_their_values(tmp_path: Path) -> None:
+    for value in (16, 1, 4):
+        write_load(tmp_path / f"s/agg,load.concurrency={value}/seed-0", [request(0)])
+    assert [r.path.parent.name[-2:] for r in find([str(tmp_path / "s")])] == ["=1", "=4", "16"]
 
 
 def test_a_run_that_is_named_twice_is_there_once(root: Path) -> None:

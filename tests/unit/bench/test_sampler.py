@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -13,8 +12,10 @@ import msgspec
 import psutil
 import pytest
 
+from armature.address import Address
 from armature.bench.records import Sample
 from armature.bench.sampler import Processes, Target, node_of, read_metrics, sample
+from armature.recording import LineFile, Losses
 
 TEXT = """\
 # TYPE armature_requests_running gauge
@@ -40,7 +41,7 @@ def test_figures_are_read_without_buckets_and_the_interpreters_own() -> None:
 
 
 def test_a_node_that_does_not_answer_has_no_figures() -> None:
-    assert Target("worker-0", "127.0.0.1:9").samples() == []
+    assert Target("worker-0", Address("127.0.0.1", 9)).samples() == []
 
 
 def test_processes_are_a_nodes_by_their_tmpdir(tmp_path: Path) -> None:
@@ -55,7 +56,8 @@ def test_processes_are_a_nodes_by_their_tmpdir(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    assert set(found) == {("worker-0", "host_cpu_cores"), ("worker-0", "host_rss_bytes")}
+    assert {key for key in found if key[0] != "host"} == {("worker-0", "host_cpu_cores"), ("worker-0", "host_rss_bytes")}
+    assert 0 <= found["host", "host_cpu_others_ratio"] <= 1 and found["host", "host_runnable_per_core"] > 0
     assert found["worker-0", "host_cpu_cores"] > 0.1 and found["worker-0", "host_rss_bytes"] > 1e6
 
 
@@ -76,8 +78,8 @@ def test_what_a_node_s_process_started_is_the_node_s_though_its_environment_cann
 
 
 @pytest.mark.parametrize("slow_s", [0.0, 0.25])
-def test_looks_are_every_interval_and_never_hurried(slow_s: float) -> None:
-    began, waits, out = time.monotonic(), [], io.BytesIO()
+def test_looks_are_every_interval_and_never_hurried(tmp_path: Path, slow_s: float) -> None:
+    began, waits, out = time.monotonic(), [], tmp_path / "samples.jsonl"
 
     def source() -> list[Sample]:
         time.sleep(slow_s)
@@ -88,7 +90,15 @@ def test_looks_are_every_interval_and_never_hurried(slow_s: float) -> None:
         time.sleep(max(0.0, wait_s))
         return time.monotonic() - began > 0.6
 
-    sample([source], out, 0.1, ended)
-    lines = out.getvalue().splitlines()
+    sample([source], LineFile.at(out), 0.1, ended, Losses())
+    lines = out.read_bytes().splitlines()
     assert msgspec.json.decode(lines[0], type=Sample) == Sample(1.0, "n", "x", 2.0)
     assert len(lines) == len(waits) <= (3 if slow_s else 8)
+
+
+def test_a_disk_that_is_full_loses_samples_and_nothing_else() -> None:
+    said: list[str] = []
+    losses, looks = Losses(said.append), iter([False, False, True])
+    sample([lambda: [Sample(1.0, "n", "x", 2.0)]], LineFile.at(Path("/dev/full")), 0.01, lambda wait_s: next(looks), losses)
+    assert said == ["recording failed: samples: No space left on device. The run goes on; its record has gaps."]
+    assert losses.summary() == "No space left on device: samples (3 times)"

@@ -48,7 +48,7 @@ def test_a_users_rate_is_that_of_tokens_after_the_first(tmp_path: Path) -> None:
 
 def test_answers_without_text_are_told(tmp_path: Path) -> None:
     s = summary_of(tmp_path, [request(0), request(1) | {"ttft_ms": None, "gaps_ms": [], "chunks": 0}])
-    assert any("1 of 2 answers had tokens and no chunk with text" in note for note in s.notes)
+    assert any("1 of 2 answers have tokens and no chunk with text" in c.text for c in s.overall.caveats)
 
 
 def test_only_the_measuring_phase_counts(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_bursts_change_gaps_and_not_the_time_per_token(sizes: list[int]) -> None
 def test_chunks_that_came_together_are_counted_and_noted(tmp_path: Path) -> None:
     s = summary_of(tmp_path, [request(0, gaps_ms=[30, 0, 0, 30, 0, 0])])
     assert s.overall.chunks.at_once == pytest.approx(4 / 6)
-    assert any("67% of gaps (ITL) are none" in note for note in s.notes)
+    assert any("67% of gaps are 0 ms" in c.text for c in s.overall.caveats)
 
 
 def test_realised_lengths_stand_beside_the_asked_ones(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_lengths_that_the_server_does_not_tell_are_a_note(tmp_path: Path) -> Non
     s = summary_of(tmp_path, [request(0, output_tokens=None)])
     assert s.failures == []
     assert s.overall.rates.output_tokens_per_s is None
-    assert any("did not tell the output length" in note for note in s.notes)
+    assert any("did not report the output length" in note for note in s.notes)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def run(tmp_path: Path) -> Iterator[RunDir]:
     node = PlannedNode(name="worker-0", kind="service", argv=("true",))
     folder = tmp_path / "agg/1"
     made = RunDir.create(Plan(name="agg", hash="h", run_dir=folder, cache_dir=tmp_path, tmp_dir=tmp_path / "t", nodes=(node,)))
-    made.record("worker-0", "starting")
-    made.record("worker-0", "ready", "1.0 s")
+    made.record(made.event("worker-0", "starting"))
+    made.record(made.event("worker-0", "ready", "1.0 s"))
     yield made
     if is_live(folder):
         made.close()
@@ -120,7 +120,7 @@ def test_a_watch_ends_with_the_run_and_its_exit_code(run: RunDir) -> None:
     text = ""
     while "load measure" not in text and (line := child.stdout.readline()):
         text += line
-    run.record(None, "ended", "worker-0 died", exit_code=3)
+    run.record(run.event(None, "ended", "worker-0 died", exit_code=3))
     out, err = child.communicate(timeout=30)
     text += out
     assert (child.returncode, err) == (3, "")
@@ -133,7 +133,7 @@ def test_a_launcher_that_was_killed_is_noticed(run: RunDir) -> None:
     run.close()
     out, _ = (child := watching(run)).communicate(timeout=30)
     assert child.returncode == 1
-    assert "its launcher is gone" in out
+    assert "its launcher was killed" in out
 
 
 def test_ctrl_c_leaves_quietly(run: RunDir) -> None:
@@ -155,7 +155,7 @@ def test_on_a_terminal_the_nodes_and_the_load_are_redrawn(run: RunDir) -> None:
     seen = b""
     while b"load measure: 1 done" not in seen:
         seen += os.read(ours, 65536)
-    run.record(None, "ended", "all went well", exit_code=0)
+    run.record(run.event(None, "ended", "all went well", exit_code=0))
     while b"is over" not in seen:
         seen += os.read(ours, 65536)
     assert child.wait(timeout=30) == 0

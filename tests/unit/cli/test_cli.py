@@ -105,10 +105,12 @@ def test_a_run_keeps_its_deployment_and_its_host(tmp_path: Path) -> None:
 
 
 def test_printed_commands_are_the_plans(tmp_path: Path) -> None:
-    """The first command of a dry run, pasted into a shell, does what the plan would do."""
+    """The first command of a dry run, pasted into a shell that has taken the exports, does what the plan would do."""
     text = armature("plan", "agg", "+model=tiny-qwen3", cwd=tmp_path, ARMATURE_CACHE=str(tmp_path / "cache")).stdout
-    command = next(line for line in text.splitlines() if line and not line.startswith("#") and "models make" in line)
-    subprocess.run(["sh", "-c", command], check=True, capture_output=True, timeout=60)
+    exports, *nodes = text[text.index("\n# ") :].split("\n\n")
+    command = next(lines for lines in nodes if "models make" in lines)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(["sh"], input=f"{exports}\n{command}\n", text=True, env=environment, check=True, capture_output=True, timeout=60)
     assert list((tmp_path / "cache" / "models").glob("tiny-qwen3-*/model.safetensors"))
 
 

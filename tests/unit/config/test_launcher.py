@@ -42,7 +42,7 @@ def test_settings_are_read_as_hydra_reads_them(word: str, expected: dict[str, An
         ([SLURM, "hydra.launcher.partitoin=gpu"], r"(?s)partitoin: there is no such setting.*did you mean hydra\.launcher\.partition\?"),
         ([SLURM, "hydra.launcher.reservation=x"], r"additional_parameters\.reservation="),
         ([SLURM, "hydra.launcher.timeout_min=soon"], r"(?s)timeout_min: .*got 'soon'.*the override 'hydra\.launcher\.timeout_min=soon'"),
-        ([SLURM, "hydra.launcher.partition=a,b"], "cannot be varied"),
+        ([SLURM, "hydra.launcher.partition=a,b"], "takes one value"),
         ([SLURM, "hydra.launcher.partition=[a"], "cannot be read as an override"),
         (["hydra.launcher.partition=gpu"], r"'basic' has no settings"),
     ],

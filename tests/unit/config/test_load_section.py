@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from armature.config.compose import compose, conf_dir, groups
+from armature.config.compose import compose
+from armature.config.folder import conf_dir, groups
 from armature.errors import UserError
 from armature_load.settings import from_data
 
@@ -32,32 +33,30 @@ def test_a_client_that_shares_its_cores_may_lag_more(on_cpu: bool, lag: float) -
     assert from_data(load.settings(None, on_cpu)).limits.lag_p99_ms == lag
 
 
-@pytest.mark.parametrize(
-    ("words", "textless", "server"), [([], False, "plain"), ([], True, "dynamo"), (["load.server=plain"], True, "plain")]
-)
-def test_chunks_are_told_by_their_tokens_where_they_have_no_text(words: list[str], textless: bool, server: str) -> None:
+@pytest.mark.parametrize(("words", "ours", "server"), [([], True, "usage"), ([], False, "auto"), (["load.server=plain"], True, "plain")])
+def test_our_frontend_counts_tokens_and_another_server_is_asked(words: list[str], ours: bool, server: str) -> None:
     load = compose(["model=tiny-qwen3", "load=closed", *words]).deployment.load
-    assert from_data(load.settings(None, on_cpu=False, textless=textless)).server == server
+    assert from_data(load.settings(None, on_cpu=False, ours=ours)).server == server
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["load=closed", "load.rate=3"], "concurrency=null"),
-        (["load=closed", "load.count=null"], "would never end"),
+        (["load=closed", "load.count=null"], "this load never ends"),
         (["load=trace"], "trace"),
-        (["load=trace", "load.trace=/nowhere"], "load.trace: there is no such file"),
-        (["load=closed", "load.input=many"], "load.input: expected tokens"),
-        (["load=closed", "load.turns=2"], "turns=2: completions has no conversations"),
+        (["load=trace", "load.trace=/nowhere"], "load.trace: there is no file '/nowhere'"),
+        (["load=closed", "load.input=many"], "load.input: got 'many'"),
+        (["load=closed", "load.turns=2"], "load.turns: completions has no conversations"),
         (["load=closed", "load.warmup.count=-1"], "load.warmup.count"),
-        (["load=steps", "load.concurrency=3"], "steps take the place"),
+        (["load=steps", "load.concurrency=3"], "steps replace concurrency"),
         (["load=closed", "load.id_range=[9,3]"], "id_range"),
         (["load=closed", "load.concurency=3"], "did you mean load.concurrency"),
         (["topology=external", "load=closed"], "url=http"),
-        (["topology=external", "url=http://h:1"], "load=none asks nothing"),
+        (["topology=external", "url=http://h:1"], "topology=external needs a load"),
         (["topology=external", "url=h:1", "load=closed"], "url: 'h:1' is not the address"),
-        (["url=http://h:1", "load=closed"], "take topology=external"),
-        (["profile=torch"], "take a load"),
+        (["url=http://h:1", "load=closed"], "add topology=external"),
+        (["profile=torch"], "fix: add load=closed"),
         (["profile=nsys", "load=closed"], "hardware=cpu has none"),
     ],
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from armature.engine.chunks import chunk
+from armature.engine.chunks import chunk, prompt_chunk
 from armature.engine.types import Chunk, Finish, RequestRefused, TopLogprob, Usage
 
 
@@ -49,3 +50,15 @@ def test_logprobs_of_the_chosen_tokens() -> None:
 def test_top_logprobs_are_ranked() -> None:
     made = chunk(out(output_token_logprobs=[(-0.5, 7, None)], output_top_logprobs=[[(-0.5, 7, None), (-0.9, 9, None)]]), 0, 2)
     assert made.top_logprobs == [[TopLogprob(7, -0.5, 1), TopLogprob(9, -0.9, 2)]]
+
+
+def test_a_prompt_has_no_log_probability_for_its_first_token() -> None:
+    first = out(
+        input_token_logprobs=[(None, 5, None), (-0.5, 6, None)],
+        input_top_logprobs=[None, [(-0.1, 9, None), (-0.5, 6, None)]],
+    )
+    made = prompt_chunk(first, 1, 2)
+    assert (made.index, made.token_ids) == (1, [5, 6])
+    assert made.logprobs is not None and math.isnan(made.logprobs[0]) and made.logprobs[1:] == [-0.5]
+    assert made.top_logprobs == [[], [TopLogprob(9, -0.1, 1), TopLogprob(6, -0.5, 2)]]
+    assert prompt_chunk(first, 0, 0).top_logprobs is None

@@ -26,7 +26,10 @@ def test_nothing_is_loaded_that_is_not_used(mode: str, backend: str, monkeypatch
     ("error", "fix"),
     [
         (ModuleNotFoundError("No module named 'mooncake'"), "pip install mooncake-transfer-engine-non-cuda"),
-        (ImportError("libibverbs.so.1: cannot open shared object file"), "apt-get install libibverbs1"),
+        (
+            ImportError("libibverbs.so.1: cannot open shared object file"),
+            "apt-get install libcurl4 libibverbs1 libnl-3-200 libnl-route-3-200 libnuma1",
+        ),
     ],
     ids=["no package", "no library"],
 )

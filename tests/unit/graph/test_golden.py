@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from armature.config.compose import conf_dir, groups
+from armature.config.folder import conf_dir, groups
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[3] / "tools"))
 

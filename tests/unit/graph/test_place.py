@@ -14,6 +14,7 @@ from armature.graph.node import Graph, HttpProbe, Node, PortRequest
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
 from armature.graph.ports import CountingPorts, HostPorts, is_free
+from armature.graph.site import without_repeats
 
 
 def node(name: str, *ports: PortRequest, argv: tuple[str, ...] = ("true",), gpus: int = 0, needs: tuple[str, ...] = ()) -> Node:
@@ -89,9 +90,9 @@ def test_the_hash_leaves_out_run_directories_and_chosen_ports() -> None:
     assert one["a"].argv != two["a"].argv
 
 
-def test_the_hash_holds_what_the_user_chose() -> None:
+def test_the_hash_leaves_out_ports_that_the_user_chose() -> None:
     one, two = (place(Graph(name="g", nodes=(node("a", PortRequest(name="x", fixed=port)),)), site()).hash for port in (8000, 8001))
-    assert one != two
+    assert one == two
 
 
 def test_a_plan_survives_json() -> None:
@@ -114,3 +115,25 @@ def test_host_ports_are_free_and_differ() -> None:
     first, second = source.take("127.0.0.1", 3), source.take("127.0.0.1", 1)
     assert second >= first + 3 or second < first
     assert all(is_free("127.0.0.1", first + i) for i in range(3))
+
+
+def site_packages(root: Path, folder: str, *names: str) -> str:
+    for name in names:
+        (root / folder / name).mkdir(parents=True)
+    return str(root / folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        pytest.param(["a", "a-1.dist-info"], False, id="the same distribution"),
+        pytest.param(["a", "a-2.dist-info"], True, id="another version"),
+        pytest.param(["a", "a-1.dist-info", "mine"], True, id="something beside it"),
+        pytest.param(["a"], True, id="modules of no distribution"),
+    ],
+)
+def test_an_import_path_loses_only_folders_whose_distributions_another_one_has(names: list[str], kept: bool, tmp_path: Path) -> None:
+    whole = site_packages(tmp_path, "whole", "a", "a-1.dist-info", "b", "b-1.dist-info", "c")
+    one = site_packages(tmp_path, "one", *names)
+    absent = str(tmp_path / "absent")
+    assert without_repeats([one, absent, whole]) == [*([one] if kept else []), absent, whole]

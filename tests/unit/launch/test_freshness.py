@@ -46,27 +46,27 @@ def touch_code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "node", "run", "reason"),
     [
-        (lambda f: None, task, False, "fresh: outputs exist, params and code are unchanged"),
-        (lambda f: (f / "config.json").unlink(), task, True, "outputs are missing: {f}/config.json"),
-        (lambda f: (f / STAMP).unlink(), task, True, "it is not known what made {f}/config.json (no stamp)"),
-        (lambda f: (f / STAMP).write_text("[half"), task, True, "it is not known what made {f}/config.json (no stamp)"),
-        (lambda f: None, lambda f: task(f, {**PARAMS, "seed": 1}), True, "params changed: seed 0 -> 1"),
+        (lambda f: None, task, False, "up to date"),
+        (lambda f: (f / "config.json").unlink(), task, True, "no result yet"),
+        (lambda f: (f / STAMP).unlink(), task, True, "no record of what made {f}/config.json"),
+        (lambda f: (f / STAMP).write_text("[half"), task, True, "no record of what made {f}/config.json"),
+        (lambda f: None, lambda f: task(f, {**PARAMS, "seed": 1}), True, "parameters changed: seed 0 -> 1"),
         (
             lambda f: None,
             lambda f: task(f, {"seed": 0, "shape": {"layers": 4, "heads": 8}}),
             True,
-            "params changed: shape.heads nothing -> 8, shape.hidden 128 -> nothing, shape.layers 2 -> 4",
+            "parameters changed: shape.heads nothing -> 8, shape.hidden 128 -> nothing, shape.layers 2 -> 4",
         ),
         (
             lambda f: None,
             lambda f: task(f, {str(i): i for i in range(4)}),
             True,
-            "params changed: 0 nothing -> 0, 1 nothing -> 1, 2 nothing -> 2 and 4 more",
+            "parameters changed: 0 nothing -> 0, 1 nothing -> 1, 2 nothing -> 2 and 4 more",
         ),
         (touch_code, task, True, "code changed: stale_pkg.made"),
         (lambda f: None, lambda f: task(f, code=()), True, "code changed: stale_pkg.made"),
         (lambda f: None, lambda f: task(f, code=("stale_pkg.made", "no.such")), True, "code cannot be found: no.such"),
-        (lambda f: None, lambda f: task(f, name="other"), True, "outputs are missing: {f}/other"),
+        (lambda f: None, lambda f: task(f, name="other"), True, "no result yet"),
     ],
 )
 def test_why(built: Path, change: Callable[[Path], object], node: Callable[[Path], PlannedNode], run: bool, reason: str) -> None:

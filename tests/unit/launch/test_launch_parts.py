@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from armature.config.folder import conf_dir
 from armature.errors import UserError
-from armature.graph.node import HttpProbe, LogProbe, ModelProbe, NamedServer, TcpProbe
+from armature.graph.node import HttpProbe, LogProbe, ModelProbe, NamedServer, TaskSpec, TcpProbe
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import HostPorts
 from armature.launch import http, tree
@@ -30,7 +31,7 @@ from armature.launch.preflight import check
 from armature.launch.process import Ending
 from armature.launch.rundir import Event, RunDir
 from armature.launch.servers import why_not
-from armature.launch.show import render, serving
+from armature.launch.show import TALKS, render, serving
 from armature.launch.table import Row, about, note
 
 BODY = {"model": "it's", "messages": [{"role": "user", "content": "ready?"}], "max_tokens": 1}
@@ -221,7 +222,7 @@ def test_a_port_in_use(tmp_path: Path, name: str, fixed: bool, fix: str) -> None
 
 
 def test_an_address_of_another_machine(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be had: Cannot assign"):
+    with pytest.raises(UserError, match=r"the host of front\.http=192\.0\.2\.1: this machine cannot listen there: Cannot assign"):
         check(plan(tmp_path, ports={"http": PortBlock(first=8000, host="192.0.2.1", fixed=True)}))
 
 
@@ -289,6 +290,19 @@ def test_the_serving_block_can_be_pasted(tmp_path: Path) -> None:
     assert command[2] == f"{url}/v1/chat/completions" and json.loads(command[-1])["model"] == "it's"
 
 
+@pytest.mark.parametrize(("weights", "said"), [("random", True), ("none", True), (None, False)])
+def test_a_model_of_random_weights_is_said_to_be_noise(weights: str | None, said: bool, tmp_path: Path) -> None:
+    url, spec = "http://127.0.0.1:8000", {"weights": weights} if weights else {"repo": "owner/name"}
+    made = plan(tmp_path).model_copy(update={"url": url, "model": "m"})
+    node = made.nodes[0].model_copy(update={"task": TaskSpec(outputs=("/x",), params=spec)})
+    text = "\n".join(serving(made.model_copy(update={"nodes": (node,)})))
+    assert ("m has random weights: its text is noise." in text) == said
+
+
+def test_the_model_that_talks_is_one_of_ours() -> None:
+    assert (conf_dir() / "model" / f"{TALKS}.yaml").is_file()
+
+
 def test_events_as_lines(tmp_path: Path) -> None:
     made = plan(tmp_path)
     assert render(Event(0, 3.21, "front", "ready", "11.4 s"), made, 8) == ["[   3.2s] front     ready (11.4 s)"]
@@ -314,7 +328,7 @@ def test_the_table_says_what_a_node_waits_for() -> None:
     rows["a"].last = "loading weights"
     assert about(nodes[0], rows) == "loading weights" and rows["a"].pid == 7
     note(rows["a"], Event(0, 0, "a", "ready", "1 s"))
-    assert about(nodes[2], rows) == "for b" and about(nodes[0], rows) == ""
+    assert about(nodes[2], rows) == "for b"
 
 
 @pytest.mark.parametrize("text", [None, "{}", "no json"])

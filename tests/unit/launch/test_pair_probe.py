@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from armature import control
 from armature.launch.pairs import DecodeAt, PairResult, PrefillAt, probe
 
 Answer = Callable[[dict[str, Any]], tuple[int, Any]]
 
 
 @asynccontextmanager
-async def worker(answer: Answer) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """A system server that answers each probe by `answer`; its address, and what it was asked."""
+async def worker(answer: Answer) -> AsyncIterator[tuple[Path, list[dict[str, Any]]]]:
+    """A worker that answers each probe by `answer`; its control folder, and what it was asked."""
     asked: list[dict[str, Any]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,9 +32,11 @@ async def worker(answer: Answer) -> AsyncIterator[tuple[str, list[dict[str, Any]
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield "127.0.0.1:" + str(server.sockets[0].getsockname()[1]), asked
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / control.TOKEN).write_text("t")
+        async with await asyncio.start_unix_server(serve, folder / control.SOCKET):
+            yield folder, asked
 
 
 async def tried(prefill: Answer, decode: Answer) -> tuple[PairResult, list[dict[str, Any]]]:
@@ -65,10 +69,7 @@ async def test_the_reason_names_the_worker(prefill: Answer, decode: Answer, said
     assert said in (result.error or "")
 
 
-async def test_a_worker_that_is_not_there_is_a_result_not_an_exception() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
-        async with worker(token(7)) as (p, _):
-            result = await probe(PrefillAt("prefill-0", p, "127.0.0.1", 1), DecodeAt("decode-0", nobody), 1.0)
-    assert f"decode-0 at {nobody}" in (result.error or "")
+async def test_a_worker_that_is_not_there_is_a_result_not_an_exception(tmp_path: Path) -> None:
+    async with worker(token(7)) as (p, _):
+        result = await probe(PrefillAt("prefill-0", p, "127.0.0.1", 1), DecodeAt("decode-0", tmp_path), 1.0)
+    assert f"decode-0 at {tmp_path}" in (result.error or "")

@@ -107,7 +107,7 @@ def killed_meanwhile(folder: Path, queue: Queue, jobs: int) -> None:
     """What a process leaves that was killed after it had submitted `jobs` jobs."""
     with Journal(folder) as journal:
         for run in runs(folder)[:jobs]:
-            journal.write(run, "submitted", reason="not run yet", job=queue.add(run))
+            journal.write(run, "submitted", reason="no result yet", job=queue.add(run))
 
 
 def test_jobs_of_a_killed_sweep_are_waited_for_and_not_submitted_again(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from armature_load.answers import Repeat, ServerError, Streamed, StreamError, Whole
@@ -113,32 +115,61 @@ def test_the_usage_of_a_large_answer_is_found_at_its_end() -> None:
     assert answer.usage.input == 8
 
 
+@pytest.mark.parametrize(
+    ("texts", "counts", "tokens"),
+    [
+        (["", "", "", "😀", "字"], [1, 2, 3, 4, 5], [1, 1, 1, 1, 1]),  # the server sends a chunk for each token
+        (["😀", "字"], [4, 5], [4, 1]),  # it holds back what is no whole character
+        (["a", "", "字"], [1, 1, 3], [1, 2]),  # a chunk that counts nothing bears no token
+        (["a", "b"], [3, 1], [3]),  # a count that falls
+    ],
+)
+@pytest.mark.parametrize("chat", [False, True])
+def test_tokens_of_characters_in_parts_are_counted_by_the_usage(texts: list[str], counts: list[int], tokens: list[int], chat: bool) -> None:
+    answer = Streamed(keep_text=True)
+    for at, (text, count) in enumerate(zip(texts, counts, strict=True)):
+        said = {"delta": {"content": text} if text else {}} if chat else {"text": text}
+        usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+        event = json.dumps({"choices": [{"index": 0, **said}], "usage": usage}, ensure_ascii=False, separators=(",", ":"))
+        answer.feed(float(at), f"data: {event}\n\n".encode())
+    assert (answer.tokens, answer.text) == (tokens, "".join(texts))
+    assert len(answer.times) == len(tokens)
+
+
 class Never(Repeat):
     def learn(self, data: bytes, text: str) -> None:
         pass
 
 
+USAGE = ',"usage":{"prompt_tokens":7,"completion_tokens":%d,"total_tokens":%d}'
 CHUNK = '{"id":"1","choices":[{"delta":{"content":%s},"finish_reason":null}]}'
 
 
 @pytest.mark.parametrize("text", ['"b"', '"é"', '"\\u00e9"', '"\\""', '"\\\\"', '"b","x":"c"', '""', "null", '"content"'])
-@pytest.mark.parametrize("tail", ["", ',"nvext":{"completion_token_ids":[1]}', ',"error":{"message":"no"}'])
-def test_repeated_chunks_are_read_as_if_each_were_decoded(text: str, tail: str) -> None:
-    first, second = CHUNK % '"a"', (CHUNK % text)[:-1] + tail + "}"
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *("", ',"nvext":{"completion_token_ids":[1]}', ',"error":{"message":"no"}', ',"usage":null', USAGE % (2, 9), USAGE % (12, 19)),
+        *(',"usage":{"completion_tokens":2}', ',"usage":{"completion_tokens":2,"total_tokens":9.5}'),
+    ],
+)
+@pytest.mark.parametrize("usage", ["", USAGE % (1, 8)])
+def test_repeated_chunks_are_read_as_if_each_were_decoded(text: str, tail: str, usage: str) -> None:
+    first, second = (CHUNK % '"a"')[:-1] + usage + "}", (CHUNK % text)[:-1] + tail + "}"
 
     def read(*events: str) -> tuple[object, ...]:
         try:
             answer = streamed(*events)
         except ServerError as e:
             return ("error", str(e))
-        return (answer.times, answer.tokens, answer.text, answer.chunks)
+        return (answer.times, answer.tokens, answer.text, answer.chunks, answer.usage.output)
 
     again = Streamed(keep_text=True)
     again._repeat = Never()
     try:
         for k, event in enumerate((first, first, second)):
             again.feed(float(k), f"data: {event}\n\n".encode())
-        decoded: tuple[object, ...] = (again.times, again.tokens, again.text, again.chunks)
+        decoded: tuple[object, ...] = (again.times, again.tokens, again.text, again.chunks, again.usage.output)
     except ServerError as e:
         decoded = ("error", str(e))
     assert read(first, first, second) == decoded

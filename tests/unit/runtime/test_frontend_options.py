@@ -36,6 +36,13 @@ def test_the_drain_bounds_the_runtimes_own(tmp_path: Path) -> None:
     assert environ[env.DYN_HTTP_LIVE_PATH] != "/live"
 
 
+@pytest.mark.parametrize(("admin", "closed"), [(False, "1"), (True, "0")])
+def test_the_admin_routes_are_closed_unless_asked_for(admin: bool, closed: str) -> None:
+    environ = {env.DYN_HTTP_NO_ADMIN: "0"}
+    prepare_environment(FrontendOptions(admin=admin), environ)
+    assert environ[env.DYN_HTTP_NO_ADMIN] == closed
+
+
 def test_the_users_peek_stays() -> None:
     environ = {env.DYN_HTTP_ERROR_PEEK_MS: "5"}
     prepare_environment(FrontendOptions(), environ)

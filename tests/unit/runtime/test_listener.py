@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from armature.binding import held_by
 from armature.errors import UserError
-from armature.runtime.listener import has_nodelay, held_by, is_listening, require_free, set_nodelay
+from armature.runtime.listener import has_nodelay, is_listening, require_free, set_nodelay
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_port_in_use_is_named_with_its_holder(server: socket.socket) -> None:
     port = server.getsockname()[1]
     with pytest.raises(UserError) as e:
         require_free("127.0.0.1", port)
-    assert f"port {port}" in str(e.value) and f"(pid {os.getpid()})" in str(e.value)
+    assert f"port {port}" in str(e.value) and f" by pid {os.getpid()} (" in str(e.value)
     assert e.value.where == f"--http-port {port}"
 
 

@@ -6,6 +6,8 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from armature.runtime import wire
 
@@ -76,6 +78,45 @@ def test_what_is_not_done_is_refused_when_set(section: str, field: str) -> None:
         wire.read_request(asked)
     unset = request(**{field: None}) if section == "" else request(**{section: {field: None}})
     wire.read_request(unset)
+
+
+@pytest.mark.parametrize("section", ["sampling_options", "stop_conditions", "output_options"])
+def test_what_nobody_reads_is_refused_by_its_name(section: str) -> None:
+    """A later runtime may pass on more than this worker knows of."""
+    with pytest.raises(wire.Unsupported, match="brand_new is not supported"):
+        wire.read_request(request(**{section: {"brand_new": 1}}))
+    wire.read_request(request(**{section: {"brand_new": None}}))
+
+
+@given(st.dictionaries(st.text(min_size=1), st.integers() | st.lists(st.integers()) | st.booleans(), min_size=1, max_size=3))
+def test_what_the_frontend_hands_through_is_refused_by_its_name(passed: dict[str, Any]) -> None:
+    with pytest.raises(wire.Unsupported) as refused:
+        wire.read_request(request(extra_args={"sampling_options": passed}))
+    assert any(str(refused.value) == f"{field} is not supported" for field in passed)
+
+
+def test_what_the_frontend_hands_through_is_not_refused_when_it_changes_nothing() -> None:
+    wire.read_request(request(extra_args={"sampling_options": {"detokenize": True, "allowed_token_ids": None}}))
+    wire.read_request(request(extra_args={"nvext": {"extra_fields": ["timing"]}}))
+
+
+def test_echo_with_logprobs() -> None:
+    read = wire.read_request(request(output_options={"logprobs": 0, "prompt_logprobs": 1}))
+    assert read.echo and read.logprobs == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "stops", "says"),
+    [
+        ({"prompt_logprobs": 1}, {}, "echo without logprobs"),
+        ({"prompt_logprobs": 3, "logprobs": 1}, {}, "prompt_logprobs=3"),
+        ({"prompt_logprobs": 0}, {}, "prompt_logprobs=0"),
+        ({"prompt_logprobs": 1, "logprobs": 1}, {"stop": ["a"]}, "echo together with stop"),
+    ],
+)
+def test_an_echo_that_cannot_be_shown_is_refused(output: dict[str, int], stops: dict[str, Any], says: str) -> None:
+    with pytest.raises(wire.Unsupported, match=says):
+        wire.read_request(request(output_options=output, stop_conditions=stops))
 
 
 def test_best_of_is_refused_unless_it_is_n() -> None:

@@ -9,6 +9,7 @@ import pytest
 from armature import env
 from armature.cli.worker import read
 from armature.errors import UserError
+from armature.limits import RequestLimits
 from armature.worker import roles
 
 
@@ -37,3 +38,24 @@ def test_the_system_port_may_come_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv(env.DYN_SYSTEM_PORT, "2345")
     assert read(["aggregated", "--model-path", "/m"])[1].system_port == 2345
     assert read(["aggregated", "--model-path", "/m", "--system-port", "99"])[1].system_port == 99
+
+
+def test_limits_are_read_from_one_option() -> None:
+    assert read(["aggregated", "--model-path", "/m"])[0].limits == RequestLimits()
+    words = ["aggregated", "--model-path", "/m", "--request-limits", '{"stop_strings": 4, "guide_mb": 8}']
+    assert read(words)[0].limits == RequestLimits(stop_strings=4, guide_mb=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"stop_string": 4}', "stop_string: Extra inputs"),
+        ('{"stop_strings": "4"}', "stop_strings: Input should be a valid integer"),
+        ('{"stop_strings": 33}', "stop_strings: Input should be less than or equal to 32"),
+        ('{"guide_mb": 999}', "guide_mb=999 is more than guide_cache_mb=128"),
+        ("4 apples", "JSON: Invalid JSON"),
+    ],
+)
+def test_wrong_limits_are_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read(["aggregated", "--model-path", "/m", "--request-limits", text])

@@ -6,9 +6,16 @@ from typing import Literal
 
 import pytest
 
-from armature.engine.types import Bootstrap, Chunk, Finish, GenerateRequest, Guide, Sampling, TopLogprob, Usage
+from armature.engine.types import Bootstrap, Chunk, EngineInfo, Finish, GenerateRequest, Guide, Sampling, TopLogprob, Usage
 from armature.runtime import wire
+from armature.worker.limits import Bounds
 from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, choice_grammar, generate_request, guide
+
+BOUNDS = Bounds(EngineInfo(4096, 1, 8192, 16, 4096, 2, 0.0, vocab_size=300))
+
+
+def writer(n: int = 1) -> ChunkWriter:
+    return ChunkWriter(GenerateRequest("r", [5, 6], Sampling(n=n)))
 
 
 def test_a_request_reaches_the_engine_whole() -> None:
@@ -33,14 +40,14 @@ def test_a_request_reaches_the_engine_whole() -> None:
         "eos_token_ids": [2],
     }
     sampling = Sampling(9, 2, 0.5, 0.9, 4, 0.1, 0.2, 0.3, 1.1, 7, 2, ("a",), (9, 2), False, Guide("regex", "a+"))
-    assert generate_request(raw, "r") == GenerateRequest("r", [5, 6], sampling, 3, 1, 5, Bootstrap("h", 1, 2), 3)
+    assert generate_request(raw, "r", BOUNDS) == GenerateRequest("r", [5, 6], sampling, 3, 1, 5, Bootstrap("h", 1, 2), 3)
 
 
 def test_every_field_of_a_token_request_has_a_place_in_the_engines() -> None:
     """A new field of one of them must not be forgotten in the other."""
     renamed = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens"}
     read = {renamed.get(name, name) for name in wire.TokenRequest.__dataclass_fields__}
-    taken = set(Sampling.__dataclass_fields__) | set(GenerateRequest.__dataclass_fields__) - {"sampling", "request_id"}
+    taken = set(Sampling.__dataclass_fields__) | set(GenerateRequest.__dataclass_fields__) - {"sampling", "request_id", "sent"}
     assert read == taken
 
 
@@ -51,12 +58,12 @@ def test_choices_become_a_grammar_of_literals() -> None:
 
 
 def test_a_chunk_in_the_middle() -> None:
-    assert ChunkWriter(1).write(Chunk(0, [7])) == {"token_ids": [7], "index": 0}
+    assert writer().write(Chunk(0, [7])) == {"token_ids": [7], "index": 0}
 
 
 def test_logprobs() -> None:
     chunk = Chunk(0, [7], logprobs=[-0.5], top_logprobs=[[TopLogprob(7, -0.5, 1)]])
-    assert ChunkWriter(1).write(chunk) == {
+    assert writer().write(chunk) == {
         "token_ids": [7],
         "index": 0,
         "log_probs": [-0.5],
@@ -65,15 +72,15 @@ def test_logprobs() -> None:
 
 
 def test_the_last_chunk_has_finish_stop_reason_and_usage() -> None:
-    wrote = ChunkWriter(1).write(Chunk(0, [7], finish=Finish("stop", matched="x"), usage=Usage(10, 3, 4)))
+    wrote = writer().write(Chunk(0, [7], finish=Finish("stop", matched="x"), usage=Usage(10, 3, 4)))
     assert wrote["finish_reason"] == "stop" and wrote["stop_reason"] == "x"
     assert wrote["completion_usage"] == wire.usage(10, 3, 4)
 
 
 def test_usage_of_n_outputs_goes_out_once_with_the_last() -> None:
-    writer = ChunkWriter(2)
-    first = writer.write(Chunk(1, [7], finish=Finish("length"), usage=Usage(10, 3, 4)))
-    last = writer.write(Chunk(0, [7], finish=Finish("stop"), usage=Usage(10, 5, 9)))
+    two = writer(n=2)
+    first = two.write(Chunk(1, [7], finish=Finish("length"), usage=Usage(10, 3, 4)))
+    last = two.write(Chunk(0, [7], finish=Finish("stop"), usage=Usage(10, 5, 9)))
     assert "completion_usage" not in first
     assert last["completion_usage"] == wire.usage(10, 8, 4)
 
@@ -81,5 +88,5 @@ def test_usage_of_n_outputs_goes_out_once_with_the_last() -> None:
 @pytest.mark.parametrize(("reason", "error"), [("error", EngineFailed), ("handoff", HandoffFailed)])
 def test_an_engines_error_is_raised_with_its_reason(reason: Literal["error", "handoff"], error: type[EngineFailed]) -> None:
     with pytest.raises(EngineFailed, match="the reason") as caught:
-        ChunkWriter(1).write(Chunk(0, [], finish=Finish(reason, message="the reason")))
+        writer().write(Chunk(0, [], finish=Finish(reason, message="the reason")))
     assert type(caught.value) is error

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
 
+from armature.bench import trust
 from armature.bench.compare import intervals
 from armature.bench.compare.groups import Measured, Repeats, differing, flatten, group, usable
 from armature.bench.compare.intervals import ENOUGH
+from armature.bench.compare.likeness import cohorts, unlike
+from armature.bench.compare.settings import arranged
 from armature.bench.metrics import METRICS, Metric, number
 from armature.bench.summary import Group, Part
 
@@ -18,13 +22,16 @@ Verdict = Literal["better", "worse", "no difference shown", "no claim"]
 
 
 class Column(Part):
-    """One configuration, and the runs of it."""
+    """One configuration, and the runs of it. baseline: the letter of the configuration that it is compared with, the first one that
+    it may be ranked against; null for a baseline itself. unlike: why it is not compared with the first configuration of all."""
 
     letter: str
     name: str
     plan_hash: str | None
     runs: list[str]
     seeds: list[int | None]
+    baseline: str | None
+    unlike: list[str]
 
 
 class Cell(Part):
@@ -33,10 +40,11 @@ class Cell(Part):
     values: list[float] = Field(description="One of each run.")
     mean: float | None
     mean_interval: tuple[float, float] | None = Field(description="95% confidence; null for fewer than 3 runs.")
-    difference: float | None = Field(description="To the baseline; null for the baseline itself.")
+    difference: float | None = Field(description="To the column's baseline; null for a baseline itself.")
     difference_interval: tuple[float, float] | None = Field(description="95% confidence, Welch's; null for fewer than 3 runs of either.")
     verdict: Verdict | None
     why: str = Field(description="Why nothing is claimed.")
+    caveats: list[str] = Field(description="What lessens this figure; one that has any is not ranked.")
 
 
 class Row(Part):
@@ -50,38 +58,49 @@ class Row(Part):
 
 
 class Winner(Part):
-    """Who is best in one figure. letter: None when that cannot be said."""
+    """Who is best in one figure, of configurations that may be ranked. letter: None when that cannot be said."""
 
     metric: str
     title: str
+    among: list[str] = Field(description="The letters of the configurations under one load, on the same hardware and versions.")
     letter: str | None
     text: str
 
 
 class Comparison(Part):
-    """Runs side by side; the first configuration is the baseline."""
+    """Runs side by side; the first configuration of those that may be ranked against each other is their baseline."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     of_class: str | None = Field(description="The class of requests that is compared; null: all.")
     columns: list[Column]
     rows: list[Row]
     winners: list[Winner]
-    config: dict[str, list[Any]] = Field(description="Fields of the deployment and the load that differ, with each configuration's value.")
-    left_out: dict[str, list[str]] = Field(description="Runs that must not be used, and why.")
+    config: dict[str, list[Any]] = Field(
+        description="Fields of the deployment and the load that differ, with each configuration's value. Those that somebody chose come "
+        "first, those that only follow from the topology last."
+    )
+    left_out: dict[str, list[str]] = Field(description="Invalid runs, and why they are invalid.")
     notes: list[str]
 
 
-def compare(measured: Sequence[Measured], of_class: str | None = None, with_failed: bool = False) -> Comparison:
-    """Compare runs. Those with failures are left out unless `with_failed`; at least one must remain."""
+def compare(
+    measured: Sequence[Measured], of_class: str | None = None, with_failed: bool = False, across: Collection[str] = ()
+) -> Comparison:
+    """Compare runs. Those with failures are left out unless `with_failed`; at least one must remain.
+
+    across: causes (likeness.CAUSES) in which configurations may differ and are ranked all the same.
+    """
     groups = group(measured) if with_failed else usable(group(measured))
     used = [m for g in groups for m in g.runs]
-    figures = [_figures(g, of_class) for g in groups]
+    figures = {g.letter: _figures(g, of_class) for g in groups}
+    alike = cohorts(groups, across)
+    baselines = {g.letter: c[0].letter for c in alike for g in c}
     return Comparison(
         of_class=of_class,
-        columns=[_column(g) for g in groups],
-        rows=[row for m in METRICS if (row := _row(m, figures))],
-        winners=[w for m in METRICS if m.headline and len(groups) > 1 and (w := winner(m, groups, figures))],
-        config=differing([g.config for g in groups]),
+        columns=[_column(g, baselines[g.letter], unlike(groups[0], g, across)) for g in groups],
+        rows=[row for m in METRICS if (row := _row(m, figures, baselines))],
+        winners=[w for m in METRICS if m.headline for c in alike if (w := winner(m, c, figures))],
+        config=arranged(differing([g.config for g in groups])),
         left_out={m.run.label: [f.text for f in m.summary.failures] for m in measured if m not in used},
         notes=_notes(groups),
     )
@@ -94,13 +113,15 @@ def _figures(g: Repeats, of_class: str | None) -> list[Group]:
     return [m.summary.classes[of_class] for m in g.runs if of_class in m.summary.classes]
 
 
-def _column(g: Repeats) -> Column:
+def _column(g: Repeats, baseline: str, unlike: list[str]) -> Column:
     return Column(
         letter=g.letter,
         name=g.name,
         plan_hash=g.runs[0].summary.plan_hash,
         runs=[m.run.label for m in g.runs],
         seeds=[m.summary.seed for m in g.runs],
+        baseline=None if baseline == g.letter else baseline,
+        unlike=unlike,
     )
 
 
@@ -108,21 +129,37 @@ def _values(get: Callable[[Group], float | None], figures: Sequence[Group]) -> l
     return [v for f in figures if (v := get(f)) is not None]
 
 
-def _row(metric: Metric, figures: Sequence[Sequence[Group]]) -> Row | None:
-    """A row; None when no run has this figure."""
-    columns = [_values(metric.get, f) for f in figures]
-    if not any(columns):
+def _caveats(metric: Metric, figures: Sequence[Group]) -> list[str]:
+    """What lessens this figure in any of the runs, each reason once."""
+    return list(dict.fromkeys(text for f in figures if metric.get(f) is not None for text in trust.of(f.caveats, metric.name)))
+
+
+def _row(metric: Metric, figures: Mapping[str, Sequence[Group]], baselines: Mapping[str, str]) -> Row | None:
+    """A row; None when no run has this figure. baselines: each configuration's."""
+    columns = {letter: _values(metric.get, its) for letter, its in figures.items()}
+    if not any(columns.values()):
         return None
-    cells = [cell(metric, values, columns[0] if i else None) for i, values in enumerate(columns)]
+    doubts = {letter: _caveats(metric, its) for letter, its in figures.items()}
+    cells = []
+    for letter, values in columns.items():
+        base = baselines[letter]
+        found = cell(metric, values, columns[base] if base != letter else None, doubts[letter], doubts[base])
+        cells.append(found)
     return Row(metric=metric.name, title=metric.title, unit=metric.unit, better=metric.better, cells=cells)
 
 
-def cell(metric: Metric, values: Sequence[float], baseline: Sequence[float] | None) -> Cell:
-    """One figure's repeats against the baseline's; baseline: None for the baseline itself."""
-    mean, verdict, why, found, apart = intervals.mean(values), None, "", None, None
+def cell(
+    metric: Metric, values: Sequence[float], baseline: Sequence[float] | None, caveats: Sequence[str] = (), theirs: Sequence[str] = ()
+) -> Cell:
+    """One figure's repeats against the baseline's; baseline: None for a baseline itself. caveats: of this figure; theirs: of the
+    baseline's."""
+    verdict: Verdict | None = None
+    mean, why, found, apart = intervals.mean(values), "", None, None
     if baseline is not None:
         found = intervals.difference(values, baseline)
         verdict, why = _verdict(metric, found, values, baseline)
+        if caveats or theirs:
+            verdict, why = "no claim", f"no claim: {trust.MARK}"
         apart = statistics.fmean(values) - statistics.fmean(baseline) if values and baseline else None
     return Cell(
         values=list(values),
@@ -132,6 +169,7 @@ def cell(metric: Metric, values: Sequence[float], baseline: Sequence[float] | No
         difference_interval=(found.low, found.high) if found else None,
         verdict=verdict,
         why=why,
+        caveats=list(caveats),
     )
 
 
@@ -143,14 +181,21 @@ def _verdict(metric: Metric, found: intervals.Interval | None, values: Sequence[
     return "better" if (found.estimate > 0) == (metric.better == "higher") else "worse", ""
 
 
-def winner(metric: Metric, groups: Sequence[Repeats], figures: Sequence[Sequence[Group]]) -> Winner | None:
-    """Who is best, if the best mean is apart from every other one: all at once with 95% confidence (Bonferroni).
+def winner(metric: Metric, groups: Sequence[Repeats], figures: Mapping[str, Sequence[Group]]) -> Winner | None:
+    """Who is best of `groups`, which may be ranked: the best mean, if it differs from every other one with 95% confidence in all
+    (Bonferroni). None where fewer than two have the figure.
 
-    Configurations with too few runs to claim anything of are named, and not counted.
+    Configurations whose figure has a caveat, or that have too few runs, are named and not ranked.
     """
-    known = [(g.letter, values) for g, f in zip(groups, figures, strict=True) if (values := _values(metric.get, f))]
-    if len(known) < 2:
+    everyone = {g.letter: values for g in groups if (values := _values(metric.get, figures[g.letter]))}
+    if len(everyone) < 2:
         return None
+    doubtful = [letter for letter in everyone if _caveats(metric, figures[letter])]
+    known = [(letter, values) for letter, values in everyone.items() if letter not in doubtful]
+    marked = f"{', '.join(doubtful)} {'is' if len(doubtful) == 1 else 'are'} marked {trust.MARK}" if doubtful else ""
+    won = partial(_won, metric, list(everyone))
+    if len(known) < 2:
+        return won(None, f"not ranked: {marked}")
     sign = 1 if metric.better == "higher" else -1
     known.sort(key=lambda k: -sign * statistics.fmean(k[1]))
     few = _few({letter: len(values) for letter, values in known if len(values) < ENOUGH})
@@ -158,17 +203,17 @@ def winner(metric: Metric, groups: Sequence[Repeats], figures: Sequence[Sequence
     (best, its), *others = enough if len(enough) > 1 else known
     mean = f"{number(statistics.fmean(its))} {metric.unit}".strip()
     if len(enough) < 2:
-        return _won(metric, None, f"{best} has the best mean ({mean}); no claim: {few}")
+        return won(None, f"{best} has the best mean ({mean}); no claim: {'; '.join(filter(None, (few, marked)))}")
     confidence = 1 - (1 - intervals.CONFIDENCE) / len(others)
     near = [letter for letter, values in others if not ((d := intervals.difference(its, values, confidence)) and d.excludes_zero)]
-    aside = f"; not counted: {few}" if few else ""
+    aside = f"; not ranked: {'; '.join(filter(None, (few, marked)))}" if few or marked else ""
     if near:
-        return _won(metric, None, f"{best} has the best mean ({mean}), not shown to differ from {', '.join(sorted(near))}{aside}")
-    return _won(metric, best, f"{best} ({mean}){aside}")
+        return won(None, f"{best} has the best mean ({mean}), not shown to differ from {', '.join(sorted(near))}{aside}")
+    return won(best, f"{best} ({mean}){aside}")
 
 
-def _won(metric: Metric, letter: str | None, text: str) -> Winner:
-    return Winner(metric=metric.name, title=metric.title, letter=letter, text=text)
+def _won(metric: Metric, among: list[str], letter: str | None, text: str) -> Winner:
+    return Winner(metric=metric.name, title=metric.title, among=among, letter=letter, text=text)
 
 
 def _few(runs: Mapping[str, int]) -> str:
@@ -198,7 +243,7 @@ def _notes(groups: Sequence[Repeats]) -> list[str]:
     for g in groups:
         seeds = [m.summary.seed for m in g.runs]
         if len(g.runs) > 1 and None not in seeds and len(set(seeds)) == 1:
-            notes.append(f"all runs of {g.letter} have the seed {seeds[0]}: its intervals say nothing of other prompts")
+            notes.append(f"all runs of {g.letter} have the seed {seeds[0]}: its intervals do not hold for other prompts")
     if len(groups) > 1 and any(len(g.runs) >= ENOUGH for g in groups):
-        notes.append("each difference has its own 95% interval: of twenty differences that are none, about one is called one")
+        notes.append("each difference has its own 95% interval: of twenty equal pairs, about one is called different")
     return notes

@@ -13,6 +13,8 @@ from armature.bench.summary import Summary
 
 # Settings that differ from run to run of one configuration.
 OF_ONE_RUN = frozenset({"seed", "record_dir"})
+# Sections of the deployment that no table of settings shows: load's settings say what load was, and where files went changes no figure.
+ELSEWHERE = frozenset({"load", "run"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Repeats:
         first = self.runs[0]
         s = first.summary
         around = {"load": lasting(s.settings), "hardware": s.hardware, "versions": s.versions}
-        deployment = {k: v for k, v in first.run.deployment.items() if k != "load"}  # the settings say it as it was
+        deployment = {k: v for k, v in first.run.deployment.items() if k not in ELSEWHERE}
         return flatten(deployment) | flatten(around)
 
 
@@ -61,7 +63,7 @@ def group(measured: Iterable[Measured]) -> list[Repeats]:
 
 
 def usable(groups: Iterable[Repeats]) -> list[Repeats]:
-    """The groups without the runs that must not be used, under the letters that they have; those that keep none are gone."""
+    """The groups without invalid runs, under the letters that they have; groups that keep no run are gone."""
     kept = [Repeats(g.letter, tuple(m for m in g.runs if not m.summary.failures)) for g in groups]
     return [g for g in kept if g.runs]
 
@@ -90,6 +92,11 @@ def differing(columns: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for column in columns for name in column)
     rows = {name: [column.get(name) for column in columns] for name in names}
     return {name: values for name, values in rows.items() if any(v != values[0] for v in values)}
+
+
+def shown_value(value: Any) -> str:
+    """A configured value, as a user would write it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _letter(number: int) -> str:

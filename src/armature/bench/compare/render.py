@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from armature.bench.compare.comparison import Cell, Column, Comparison, Row
+from armature.bench.compare.comparison import Cell, Column, Comparison, Row, Winner
+from armature.bench.compare.groups import shown_value
+from armature.bench.compare.settings import brought, by_value, short
 from armature.bench.metrics import SHOWN, number
+from armature.bench.trust import MARK, marked
 
 MOST_COLUMNS = 4
 MOST_FIELDS = 4
-_LEGEND = "mean ± half of its 95% interval; then the difference to {baseline} with its 95% interval, and what that shows"
-_SWEEP_LEGEND = "mean ± half of its 95% interval; against {baseline}: + better, - worse, = no difference shown, no mark: no claim"
+_LEGEND = "mean ± half of its 95% interval; then the difference to {baseline} with its 95% interval, and the verdict"
+_SWEEP_LEGEND = "mean ± half of its 95% interval; against {baseline}: + better, - worse, = no difference shown, no sign: no claim"
+_OWN_BASELINE = "the first configuration under the same load, hardware and versions"
 _MARKS = {"better": "+", "worse": "-", "no difference shown": "="}
 _SWEEP = (
     *("output_tokens_per_s", "output_tokens_per_s_per_gpu", "output_tokens_per_s_per_user", "goodput_fraction"),
@@ -38,32 +41,51 @@ def is_sweep(comparison: Comparison) -> bool:
     return len(comparison.columns) > MOST_COLUMNS
 
 
-def sweep_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """The head and rows of a table with a row for each configuration: what is set differently, and the most telling figures."""
-    fields = list(comparison.config)[:MOST_FIELDS]
+def sweep_table(comparison: Comparison, names: Mapping[str, str] | None = None) -> tuple[list[str], list[list[str]]]:
+    """The head and rows of a table with a row for each configuration: what is set differently, and the most telling figures.
+
+    names: what configurations are called, by letter, where that says already how they differ.
+    """
+    chosen = [] if names else [f for f in comparison.config if f not in brought(comparison.config)]
+    fields = chosen[:MOST_FIELDS]
     shown = [r for r in comparison.rows if r.metric in _SWEEP]
     if any(r.metric == "output_tokens_per_s_per_gpu" for r in shown):
         shown = [r for r in shown if r.metric != "output_tokens_per_s"]
-    head_row = ["", "runs", *(_short(f, fields) for f in fields), *(f"{r.title} {r.unit}".strip() for r in shown)]
+    head_row = ["", "runs", *(short(f, fields) for f in fields), *(f"{r.title} {r.unit}".strip() for r in shown)]
     lines = []
     for i, column in enumerate(comparison.columns):
-        set_to = [value_text(comparison.config[f][i]) for f in fields]
+        set_to = [shown_value(comparison.config[f][i]) for f in fields]
         figures = [f"{mean_text(r.cells[i])} {_MARKS.get(r.cells[i].verdict or '', '')}".rstrip() for r in shown]
-        lines.append([f"{column.letter} {column.name}", str(len(column.runs)), *set_to, *figures])
+        name = names[column.letter] if names else f"{column.letter} {column.name}"
+        lines.append([name, str(len(column.runs)), *set_to, *figures])
     return head_row, lines
-
-
-def _short(field: str, fields: list[str]) -> str:
-    """A dotted name's last part, where that is enough to tell it from the others."""
-    last = field.rsplit(".", 1)[-1]
-    return last if sum(f.rsplit(".", 1)[-1] == last for f in fields) == 1 else field
 
 
 def legend(comparison: Comparison) -> str:
     """How the table is to be read; nothing where there is nothing to compare."""
     if len(comparison.columns) < 2:
         return ""
-    return (_SWEEP_LEGEND if is_sweep(comparison) else _LEGEND).format(baseline=comparison.columns[0].letter)
+    first = comparison.columns[0].letter
+    baseline = first if {c.baseline or c.letter for c in comparison.columns} == {first} else _OWN_BASELINE
+    return (_SWEEP_LEGEND if is_sweep(comparison) else _LEGEND).format(baseline=baseline)
+
+
+def reasons(comparison: Comparison) -> list[str]:
+    """Why figures are marked, and why configurations are not compared."""
+    found: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        for column, cell in zip(comparison.columns, row.cells, strict=True):
+            for text in cell.caveats:
+                letters = found.setdefault(text, [])
+                letters += [] if column.letter in letters else [column.letter]
+    lines = [f"{MARK} {', '.join(letters)}: {text}" for text, letters in found.items()]
+    first = comparison.columns[0].letter
+    return lines + [f"not compared with {first}: {c.letter}, {'; '.join(c.unlike)}" for c in comparison.columns if c.unlike]
+
+
+def winner_title(winner: Winner, comparison: Comparison) -> str:
+    """The figure; of which configurations, where not all are ranked together."""
+    return winner.title if len(winner.among) == len(comparison.columns) else f"{winner.title} of {', '.join(winner.among)}"
 
 
 def cell_text(cell: Cell) -> str:
@@ -72,11 +94,12 @@ def cell_text(cell: Cell) -> str:
 
 
 def mean_text(cell: Cell) -> str:
-    """A mean with half of its interval."""
+    """A mean with half of its interval, and the mark where it has a caveat."""
+    mean = marked(number(cell.mean), cell.caveats)
     if not cell.mean_interval:
-        return number(cell.mean)
+        return mean
     low, high = cell.mean_interval
-    return f"{number(cell.mean)} ±{number((high - low) / 2)}"
+    return f"{mean} ±{number((high - low) / 2)}"
 
 
 def difference_text(cell: Cell) -> str:
@@ -122,11 +145,15 @@ def after(comparison: Comparison) -> list[str]:
     """What stands under the table."""
     several = len(comparison.columns) > 1
     lines = ["", legend(comparison)] if several else []
+    lines += reasons(comparison)
     if comparison.winners:
-        lines += ["", "best", *(f"  {w.title}: {w.text}" for w in comparison.winners)]
+        lines += ["", "best", *(f"  {winner_title(w, comparison)}: {w.text}" for w in comparison.winners)]
     if comparison.config:
         letters = [c.letter for c in comparison.columns]
-        lines += ["", "set differently", *(f"  {name}: {_values(letters, values)}" for name, values in comparison.config.items())]
+        behind = brought(comparison.config)
+        lines += ["", "set differently"]
+        lines += [f"  {name}: {_values(letters, values)}" for name, values in comparison.config.items() if name not in behind]
+        lines += [f"  and {len(behind)} fields below topology, which differ with its name (--format json has them)"] if behind else []
     elif several:
         lines += ["", "set differently: nothing that was kept with the runs"]
     lines += [f"left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items()]
@@ -134,25 +161,21 @@ def after(comparison: Comparison) -> list[str]:
 
 
 def _values(letters: list[str], values: list[Any]) -> str:
-    return ", ".join(f"{letter}={value_text(value)}" for letter, value in zip(letters, values, strict=True))
-
-
-def value_text(value: Any) -> str:
-    """A configured value, as a user would write it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return ", ".join(f"{shown_value(value)} ({', '.join(its)})" for its, value in by_value(letters, values))
 
 
 def markdown(comparison: Comparison) -> str:
     """A table for a README or a pull request."""
     titles, cells = text_table(comparison)
     lines = [_line(titles), _line(["---"] * len(titles)), *map(_line, cells)]
-    lines += ["", *(f"- {w.title}: {w.text}" for w in comparison.winners)]
+    lines += ["", *(f"- {winner_title(w, comparison)}: {w.text}" for w in comparison.winners)]
     if comparison.config:
         lines += ["", _line(["set differently", *(c.letter for c in comparison.columns)]), _line(["---"] * (1 + len(comparison.columns)))]
-        lines += [_line([f"`{name}`", *(f"`{value_text(v)}`" for v in values)]) for name, values in comparison.config.items()]
+        lines += [_line([f"`{name}`", *(f"`{shown_value(v)}`" for v in values)]) for name, values in comparison.config.items()]
     lines += ["", *(f"- left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items())]
     if len(comparison.columns) > 1:
         lines.append("- " + legend(comparison))
+    lines += [f"- {reason.replace(MARK, chr(92) + MARK)}" for reason in reasons(comparison)]
     lines += [f"- {note}" for note in comparison.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -163,7 +186,7 @@ def _line(cells: list[str]) -> str:
 
 _CSV = (
     *("metric", "unit", "better", "configuration", "name", "runs", "mean", "mean_low", "mean_high"),
-    *("difference", "difference_low", "difference_high", "verdict"),
+    *("baseline", "difference", "difference_low", "difference_high", "verdict", "caveats", "unlike"),
 )
 
 
@@ -178,7 +201,9 @@ def as_csv(comparison: Comparison) -> str:
             difference = "" if cell.difference is None else cell.difference
             mean = "" if cell.mean is None else cell.mean
             about = [row.metric, row.unit, row.better, column.letter, column.name, len(cell.values)]
-            writer.writerow([*about, mean, *bounds, difference, *apart, cell.why or cell.verdict or "baseline"])
+            doubts = ["; ".join(cell.caveats), "; ".join(column.unlike)]
+            verdict = cell.why or cell.verdict or "baseline"
+            writer.writerow([*about, mean, *bounds, column.baseline or "", difference, *apart, verdict, *doubts])
     return out.getvalue()
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +12,12 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from armature import control
 from armature.bench.live import LoadWatch
 from armature.bench.profiling import trace
 from armature.bench.sampler import node_of
 from armature.errors import UserError
+from armature.naming import component
 
 ANSWER_S = 300.0  # a trace is written before the answer comes
 _LOOK_S = 0.1
@@ -42,23 +41,24 @@ def wait_until_steady(load: Path, after_s: float) -> None:
         time.sleep(_LOOK_S)
 
 
-def torch(targets: Mapping[str, str], seconds: float, out: Path, gpus: bool) -> list[Path]:
-    """Traces of the engines behind `targets` (node -> HOST:PORT), all at the same time, each with its top.json."""
+def torch(targets: Mapping[str, Path], seconds: float, out: Path, gpus: bool) -> list[Path]:
+    """Traces of the engines behind `targets` (node -> control folder), all at the same time, each with its top.json."""
 
     def start(node: str) -> None:
-        _post(targets[node], "start", {"folder": str(out / node), "gpus": gpus})
+        _tell(node, targets[node], "start", {"folder": str(out / component(node)), "gpus": gpus})
 
     def stop(node: str) -> list[Path]:
-        _post(targets[node], "stop", {})
-        traces = sorted((out / node).glob("*.trace.json*"))
+        _tell(node, targets[node], "stop", {})
+        folder = out / component(node)
+        traces = sorted(folder.glob("*.trace.json*"))
         if not traces:
-            raise UserError(f"{node} left no trace in {out / node}")
+            raise UserError(f"{node} left no trace in {folder}")
         tops = [trace.summarise(file) for file in traces]
-        (out / node / trace.FILE).write_bytes(msgspec.json.format(msgspec.json.encode(tops)) + b"\n")
+        (folder / trace.FILE).write_bytes(msgspec.json.format(msgspec.json.encode(tops)) + b"\n")
         return traces
 
     for node in targets:
-        (out / node).mkdir(parents=True, exist_ok=True)
+        (out / component(node)).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max(1, len(targets))) as pool:
         list(pool.map(start, targets))
         time.sleep(seconds)
@@ -72,9 +72,9 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
     for node in nodes:
         if not (roots := _roots(node, processes)):
             raise UserError(f"no process of node {node} is found", expected=f"one whose TMPDIR is {processes / node}")
-        (out / node).mkdir(parents=True, exist_ok=True)
+        (out / component(node)).mkdir(parents=True, exist_ok=True)
         for process in roots:
-            file = out / node / f"{process.pid}.svg"
+            file = out / component(node) / f"{process.pid}.svg"
             words = [program, "record", "--pid", str(process.pid), "--subprocesses", "--duration", f"{max(1, round(seconds))}"]
             words += ["--format", "flamegraph", "--nonblocking", "--output", str(file)]
             running.append((file, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
@@ -83,7 +83,7 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
         said, _ = recording.communicate()
         if _IDLE in said:
             file.unlink(missing_ok=True)
-            print(f"{file.parent.name}: process {file.stem} ran no Python meanwhile: there is no flame graph of it", flush=True)
+            print(f"{file.parent.name}: process {file.stem} ran no Python, so there is no flame graph", flush=True)
             continue
         if recording.returncode or not file.exists():
             raise UserError(f"py-spy made no {file.name}: {said.strip()[-400:]}", fix="it needs the right to read other processes (ptrace)")
@@ -106,15 +106,10 @@ def _is_python(process: psutil.Process) -> bool:
         return False
 
 
-def _post(address: str, action: str, body: Mapping[str, object]) -> None:
-    request = urllib.request.Request(
-        f"http://{address}/engine/profile/{action}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _tell(node: str, folder: Path, action: str, body: Mapping[str, object]) -> None:
     try:
-        with opener.open(request, timeout=ANSWER_S) as answer:
-            said = json.load(answer)
-    except (urllib.error.URLError, ValueError, TimeoutError) as e:
-        raise UserError(f"the profiler at {address} did not {action}: {e}") from None
+        said = control.call(folder, f"profile/{action}", body, ANSWER_S)
+    except (OSError, control.Refused) as e:
+        raise UserError(f"the profiler of {node} did not {action}: {e}") from None
     if error := said.get("error"):
-        raise UserError(f"the profiler at {address} did not {action}: {error}")
+        raise UserError(f"the profiler of {node} did not {action}: {error}")

@@ -2,102 +2,174 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from armature.bench import trust, units
 from armature.bench.compare.groups import Repeats
+from armature.bench.compare.likeness import cohorts
+from armature.bench.metrics import METRICS
 from armature.bench.report import series
-from armature.bench.report.figures import colour, styled
-from armature.bench.summary import Group
+from armature.bench.report.curves import Place, Places
+from armature.bench.report.figures import INK, Drawing, Entry, rounded, styled
+from armature.bench.report.labels import Frame, labels
 
-NAMES_A_ROW = 4  # of the legend, about
-
-Figure = Callable[[Group], float | None]
+PER_USER = "output_tokens_per_s_per_user"
+FRONT = "Pareto front: no other point is better in both"
+DOUBTFUL_FRONT = "Pareto front of figures with caveats, which rank nothing"
+HOLLOW = "the figure has a caveat"
+_FRONT_COLOUR = "#f3d27a"  # a band behind the curves: seen also where it goes along one of them
+_FRONT_INK = "#8a6500"
+_FRONT_LABEL = "Pareto front"
+_INSIDE = 4  # characters that a point has room for
+_HEIGHT = 380
+_NARROW = Frame(1, 1, 300, _HEIGHT - 60)  # pixels of the narrowest plot that names must fit into
 
 
 @dataclass(frozen=True)
 class Point:
-    """One configuration: the means of its runs, and each of them."""
+    """One configuration: the means of its runs, and each of them. solid: neither figure has a caveat."""
 
     letter: str
-    name: str
+    place: Place
     x: float
     y: float
+    solid: bool
     runs: tuple[tuple[str, float, float], ...]
 
 
-def trade_offs(groups: Sequence[Repeats]) -> go.Figure | None:
-    """Throughput against a user's tokens per second, and against TTFT. A dotted line joins what nothing else beats in both.
+@dataclass(frozen=True)
+class Front:
+    """The points that no other one beats in both figures, by x. certain: none of them has a caveat."""
 
-    Configurations of one name (a topology and model under several loads) are joined to a curve. None where fewer than two have figures.
+    points: tuple[tuple[float, float], ...]
+    certain: bool
+
+
+@dataclass(frozen=True)
+class TradeOffs:
+    """Two plots with one legend. level: what the labels of points are, such as concurrency."""
+
+    drawings: tuple[Drawing, ...]
+    legend: tuple[Entry, ...]
+    level: str
+
+
+def trade_offs(groups: Sequence[Repeats], standing: Places) -> TradeOffs | None:
+    """Throughput against a user's tokens per second, and against TTFT: p99, or p50 where no p99 is free of caveats.
+
+    Configurations that serve the same under several loads are a curve, named by its topology. Points are labelled by their load, and
+    hollow where a figure has a caveat. None where fewer than two have figures.
     """
     per_gpu = all(g.runs[0].summary.gpus for g in groups)
-    y, y_title = (_per_gpu, "output tok/s per GPU") if per_gpu else (_in_all, "output tok/s")
-    names = list(dict.fromkeys(g.name for g in groups))
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.09)
-    most = 0
-    for column, (x, title, less) in enumerate(
-        [(_per_user, "output tok/s per user (1000 / TPOT p50)", False), (_ttft_p99, "TTFT p99, ms", True)], 1
-    ):
-        found = points(groups, x, y)
-        most = max(most, len(found))
-        _draw(figure, found, names, column, less)
-        figure.update_xaxes(title=title, rangemode="tozero", row=1, col=column)
-        figure.update_yaxes(title=y_title, rangemode="tozero", row=1, col=column)
-    figure.update_traces(cliponaxis=False)  # the letter of the topmost point
-    return styled(figure, 440, legend_rows=math.ceil(len(names) / NAMES_A_ROW)) if most > 1 else None
+    y, y_title = ("output_tokens_per_s_per_gpu", "output tokens/s per GPU") if per_gpu else ("output_tokens_per_s", "output tokens/s")
+    by_user, by_p99, by_p50 = (points(groups, standing, x, y) for x in (PER_USER, "ttft_p99_ms", "ttft_p50_ms"))
+    which, by_ttft = ("p99", by_p99) if any(p.solid for p in by_p99) else ("p50", by_p50)
+    if max(len(by_user), len(by_ttft)) < 2:
+        return None
+    ranked = len(cohorts(groups, across=("load", "lengths"))) == 1
+    unit = units.of_latency(max((p.x for p in by_ttft), default=0.0))
+    per_user = "a user's output tokens/s (1000 / TPOT p50)"
+    drawn = [
+        (by_user, units.Unit(), per_user, "Throughput and a user's speed: better is up and right", False),
+        (by_ttft, unit, unit.after(f"TTFT {which}"), f"Throughput and TTFT {which}: better is up and left", True),
+    ]
+    drawings: list[Drawing] = []
+    fronts: list[Front] = []
+    for found, scale, x_title, title, less_x in drawn:
+        if len(found) < 2:
+            continue
+        line = front(found, less_x) if ranked else None
+        fronts += [line] if line else []
+        figure = _figure(found, line, scale.factor)
+        figure.update_xaxes(title=x_title)
+        figure.update_yaxes(title=y_title)
+        drawings.append(Drawing(styled(figure, _HEIGHT, t=16), title))
+    return TradeOffs(tuple(drawings), tuple(_legend([*by_ttft, *by_user], fronts)), standing.level)
 
 
-def points(groups: Sequence[Repeats], x: Figure, y: Figure) -> list[Point]:
-    """The configurations of which both figures are known."""
+def points(groups: Sequence[Repeats], standing: Places, x: str, y: str) -> list[Point]:
+    """The configurations of which both figures are known. x, y: names of METRICS."""
+    get_x, get_y = (next(m.get for m in METRICS if m.name == name) for name in (x, y))
     found = []
     for g in groups:
-        figures = [(m.run.label, x(m.summary.overall), y(m.summary.overall)) for m in g.runs]
+        figures = [(m.run.label, get_x(m.summary.overall), get_y(m.summary.overall)) for m in g.runs]
         runs = tuple((label, a, b) for label, a, b in figures if a is not None and b is not None)
+        solid = not any(trust.of(m.summary.overall.caveats, name) for m in g.runs for name in (x, y))
         if runs:
-            found.append(Point(g.letter, g.name, statistics.fmean(r[1] for r in runs), statistics.fmean(r[2] for r in runs), runs))
+            means = statistics.fmean(r[1] for r in runs), statistics.fmean(r[2] for r in runs)
+            found.append(Point(g.letter, standing.of[g.letter], *means, solid, runs))
     return found
 
 
-def _draw(figure: go.Figure, found: Sequence[Point], names: Sequence[str], column: int, less_x: bool) -> None:
-    add = partial(figure.add_scatter, row=1, col=column)
-    for number, name in enumerate(names):
-        its = sorted((p for p in found if p.name == name), key=lambda p: p.x)
-        add(
-            x=[p.x for p in its], y=[p.y for p in its], text=[p.letter for p in its], name=name, legendgroup=name, showlegend=column == 1,
-            mode="markers+lines+text", textposition="top right", marker={"size": 11}, line={"color": colour(number), "width": 1},
-            hovertemplate="%{text}, mean: %{x:.4g}, %{y:.4g}",
+def front(found: Sequence[Point], less_x: bool) -> Front | None:
+    """Of the points without caveats where there are two, else of all; None where one point beats all others."""
+    certain = [p for p in found if p.solid]
+    used = certain if len(certain) > 1 else found
+    best = series.pareto([(p.x, p.y) for p in used], less_x)
+    return Front(tuple(best), used is certain) if len(best) > 1 else None
+
+
+def _curves(found: Sequence[Point]) -> dict[str, list[Point]]:
+    """The points of each curve, from the smallest load to the greatest. Curves come in the order of their letters."""
+    curves: dict[str, list[Point]] = {}
+    for p in found:
+        curves.setdefault(p.place.curve, []).append(p)
+    return {name: sorted(its, key=lambda p: p.place.step) for name, its in curves.items()}
+
+
+def _figure(found: Sequence[Point], line: Front | None, factor: float) -> go.Figure:
+    figure = go.Figure()
+    if line:
+        figure.add_scatter(
+            x=rounded([p[0] * factor for p in line.points]), y=rounded([p[1] for p in line.points]), mode="lines", name=_front_name(line),
+            line={"color": _FRONT_COLOUR, "dash": _front_dash(line), "width": 10}, hoverinfo="skip",
         )  # fmt: skip
+    inside = max(len(p.place.level) for p in found) <= _INSIDE
+    size = 13 if not any(p.place.level for p in found) else 14 + 4 * max(len(p.place.level) for p in found) if inside else 11
+    curves = _curves(found)
+    for name, its in curves.items():
+        ink = its[0].place.colour
         runs = [r for p in its if len(p.runs) > 1 for r in p.runs]
-        add(
-            x=[r[1] for r in runs], y=[r[2] for r in runs], text=[r[0] for r in runs], name=name, legendgroup=name, showlegend=False,
-            mode="markers", marker={"color": colour(number), "size": 5, "opacity": 0.5}, hovertemplate="%{text}: %{x:.4g}, %{y:.4g}",
+        if runs:
+            figure.add_scatter(
+                x=rounded([r[1] * factor for r in runs]), y=rounded([r[2] for r in runs]), text=[r[0] for r in runs], name=name,
+                mode="markers", marker={"color": ink, "size": 5, "opacity": 0.5}, hovertemplate="%{text}: %{x:.4g}, %{y:.4g}",
+            )  # fmt: skip
+        figure.add_scatter(
+            x=rounded([p.x * factor for p in its]), y=rounded([p.y for p in its]), text=[p.place.level for p in its], name=name,
+            mode="lines+markers+text", textposition="middle center" if inside else "top center", line={"color": ink, "width": 2},
+            textfont={"size": 11, "color": ["white" if p.solid and inside else ink for p in its]},
+            marker={"size": size, "opacity": 1, "color": [ink if p.solid else "white" for p in its], "line": {"color": ink, "width": 2}},
+            customdata=[f"{p.letter} {p.place.name}" for p in its], hovertemplate="%{customdata}: %{x:.4g}, %{y:.4g}<extra></extra>",
         )  # fmt: skip
-    front = series.pareto([(p.x, p.y) for p in found], less_x)
-    if len(front) > 1:
-        add(
-            x=[p[0] for p in front], y=[p[1] for p in front], mode="lines", name="not beaten in both", legendgroup="front",
-            showlegend=column == 1, line={"color": "#333", "dash": "dot", "width": 2}, hoverinfo="skip",
+    x_end, y_end = (1.12 * max(values) or 1.0 for values in ([p.x * factor for p in found], [p.y for p in found]))
+    figure.update_traces(cliponaxis=False)  # a point near 0 is whole
+    figure.update_xaxes(range=[0, x_end])
+    figure.update_yaxes(range=[0, y_end])
+    frame = Frame(x_end, y_end, _NARROW.width, _NARROW.height)
+    named = {name: [(p.x * factor, p.y) for p in its] for name, its in curves.items()}
+    named |= {_FRONT_LABEL: [(x * factor, y) for x, y in line.points]} if line else {}
+    for label in labels(named, frame, gap=size / 2 + 11):
+        figure.add_annotation(
+            x=label.at[0], y=label.at[1], xshift=label.right, yshift=label.up, text=f"<b>{label.name}</b>", showarrow=False,
+            font={"color": curves[label.name][0].place.colour if label.name in curves else _FRONT_INK},
         )  # fmt: skip
+    return figure
 
 
-def _per_gpu(g: Group) -> float | None:
-    return g.rates.output_tokens_per_s_per_gpu
+def _front_name(line: Front) -> str:
+    return FRONT if line.certain else DOUBTFUL_FRONT
 
 
-def _in_all(g: Group) -> float | None:
-    return g.rates.output_tokens_per_s
+def _front_dash(line: Front) -> str:
+    return "solid" if line.certain else "dot"
 
 
-def _per_user(g: Group) -> float | None:
-    return g.rates.output_tokens_per_s_per_user
-
-
-def _ttft_p99(g: Group) -> float | None:
-    return g.latency.ttft_ms.p99 if g.latency.ttft_ms else None
+def _legend(found: Sequence[Point], fronts: Sequence[Front]) -> list[Entry]:
+    legend = [Entry(name, its[0].place.colour) for name, its in _curves(found).items()]
+    legend += [Entry(_front_name(line), _FRONT_COLOUR, _front_dash(line), width=9) for line in {f.certain: f for f in fronts}.values()]
+    return legend + ([] if all(p.solid for p in found) else [Entry(HOLLOW, INK, shape="ring", hides=False)])

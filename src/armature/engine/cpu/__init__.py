@@ -30,6 +30,8 @@ def activate() -> None:
     # The frontend and the tokenizer manager need cores, too: OpenMP threads on every core wait by spinning, and on a
     # small host a worker then serves a seventh of the tokens.
     os.environ.setdefault(env.OMP_THREADS, str(max(1, (os.cpu_count() or 1) // 2)))
+    # The first penalty of a worker would compile for as long as it takes many users to give up; eager, it takes microseconds.
+    os.environ.setdefault(env.TORCH_COMPILE_DISABLE, "1")
     folders = [f for f in os.environ.get("PYTHONPATH", "").split(os.pathsep) if f]
     # The project's own folder as well: sitecustomize imports from it before a spawned process learns its parent's sys.path.
     missing = [str(ROOT)] if str(ROOT) not in folders else []

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from armature.address import LOOPBACK, Address, check_host, parse
 from armature.engine.types import KV_PUBLISHER, KvEventSource
 from armature.errors import UserError
 
 FLAG = "--kv-events-config"
-EXPECTED = f'{{"publisher": "{KV_PUBLISHER}", "endpoint": "tcp://127.0.0.1:5557", "replay_endpoint": "tcp://127.0.0.1:5657"}}'
-_TCP = re.compile(r"(tcp://(?:\[[0-9A-Fa-f:.]+\]|[^:/\[\]*]+)):(\d{1,5})")  # an IPv6 address stands in brackets
+_EXAMPLES = {"endpoint": Address(LOOPBACK, 5557).url(scheme="tcp"), "replay_endpoint": Address(LOOPBACK, 5657).url(scheme="tcp")}
+EXPECTED = json.dumps({"publisher": KV_PUBLISHER, **_EXAMPLES})
 
 
 def sources(server_args: Any) -> list[KvEventSource]:
@@ -27,17 +27,21 @@ def sources(server_args: Any) -> list[KvEventSource]:
         return []
     if config["publisher"] != KV_PUBLISHER:
         raise UserError(f"KV events by the publisher {config['publisher']!r} cannot be repaired", where=FLAG, expected=EXPECTED)
-    (events, port), (replay, replay_port) = _address(config, "endpoint"), _address(config, "replay_endpoint")
+    events, replay = _address(config, "endpoint"), _address(config, "replay_endpoint")
     size = server_args.dp_size
-    if events == replay and abs(port - replay_port) < size:
+    if events.host == replay.host and abs(events.port - replay.port) < size:
         raise UserError(
-            f"two of {size} ranks would have one port: rank r publishes at {port} + r and replays at {replay_port} + r",
+            f"two of {size} ranks would have one port: rank r publishes at {events.port} + r and replays at {replay.port} + r",
             where=FLAG,
             fix=f"put the ports at least {size} apart",
         )
     nodes = server_args.nnodes if server_args.enable_dp_attention else 1
     first, local = server_args.node_rank * size // nodes if nodes > 1 else 0, size // nodes
-    return [KvEventSource(rank, f"{events}:{port + rank}", f"{replay}:{replay_port + rank}") for rank in range(first, first + local)]
+    return [KvEventSource(rank, _of_rank(events, rank), _of_rank(replay, rank)) for rank in range(first, first + local)]
+
+
+def _of_rank(first: Address, rank: int) -> str:
+    return Address(first.host, first.port + rank).url(scheme="tcp")
 
 
 def _read(text: str) -> Mapping[str, Any]:
@@ -50,12 +54,17 @@ def _read(text: str) -> Mapping[str, Any]:
     return config
 
 
-def _address(config: Mapping[str, Any], key: str) -> tuple[str, int]:
-    match = _TCP.fullmatch(str(config.get(key, "")))
-    if not match or not 0 < int(match[2]) < 2**16:
-        raise UserError(
-            f"{key} {config.get(key)!r} is no address that a worker and its engine could both use",
-            where=FLAG,
-            expected="tcp://ADDRESS:PORT with the address of one interface; an IPv6 address in brackets",
-        )
-    return match[1], int(match[2])
+def _address(config: Mapping[str, Any], key: str) -> Address:
+    scheme, _, place = str(config.get(key, "")).partition("://")
+    try:
+        at = parse(place)
+        check_host(at.host)
+        if scheme == "tcp" and at.port:
+            return at
+    except ValueError:
+        pass
+    raise UserError(
+        f"{key} {config.get(key)!r} is no address that a worker and its engine could both use",
+        where=FLAG,
+        expected="tcp://ADDRESS:PORT with the address of one interface; an IPv6 address in brackets",
+    )

@@ -7,9 +7,9 @@ from armature.config.schema import Deployment
 from armature.graph.node import Graph, Node
 from armature.graph.rules.common import named_servers
 from armature.graph.rules.etcd import etcd_node
-from armature.graph.rules.frontend import frontend_node
+from armature.graph.rules.frontend import frontend_node, local_url
 from armature.graph.rules.kv_bridge import kv_bridge_node
-from armature.graph.rules.load import load_nodes, local_url, report_node
+from armature.graph.rules.load import load_nodes, report_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
@@ -45,6 +45,6 @@ def _serving(deployment: Deployment, source: ModelSource) -> tuple[Node, ...]:
     bridge = kv_bridge_node(deployment, needs=served)
     # Workers, also where a task between has asked them: a service that nothing needs any more ends while load runs.
     behind = tuple(node.name for node in (bridge, *workers, pairs) if node)
-    frontend = frontend_node(deployment, needs=behind + served)
+    frontend = frontend_node(deployment, source, needs=behind + served)
     observer = prometheus_nodes(deployment, [node for node in (*servers, bridge, *workers, frontend) if node])
     return tuple(node for node in (*observer, task, *servers, bridge, *workers, pairs, frontend) if node)

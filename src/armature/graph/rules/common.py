@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from armature import env
+from armature import address, env
+from armature.address import LOOPBACK
 from armature.config.modelref import BuiltModel, Elsewhere, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
 from armature.graph.node import NamedServer, Node, RestartPolicy
 
-LOOPBACK = "127.0.0.1"
+# Where processes find each other: in the folder that ends with the run, and not on the disk that its records may fill.
+DISCOVERY = "discovery"
 # The ports of nodes that have /metrics, by their names. The NATS server tells its figures in another form.
 METRICS_PORTS = ("system", "http", "client")
 # How long etcd may be away before its clients' registrations lapse, by which their processes end. The other side of it: a
@@ -23,6 +25,11 @@ def armature_argv(*words: str) -> tuple[str, ...]:
     return ("${python}", "-m", "armature", *words)
 
 
+def port_of(node: str, name: str) -> str:
+    """The port that `node` asked for under `name`, which placement fills in."""
+    return f"${{port:{node}.{name}}}"
+
+
 def restart_policy(deployment: Deployment) -> RestartPolicy:
     """What happens to a service that dies while the run serves."""
     return RestartPolicy(times=deployment.launcher.restarts, window_s=deployment.launcher.restart_window_s)
@@ -33,21 +40,26 @@ def plane_env(deployment: Deployment) -> dict[str, str]:
     runtime = deployment.runtime
     planes = {
         env.DYN_DISCOVERY: runtime.discovery,
-        **({} if runtime.uses_etcd else {env.DYN_FILE_KV: "${run}/discovery"}),
+        **({} if runtime.uses_etcd else {env.DYN_FILE_KV: f"${{tmp}}/{DISCOVERY}"}),
         env.DYN_REQUEST_PLANE: runtime.requests,
         env.DYN_EVENT_PLANE: runtime.events,
     }
     if runtime.uses_etcd:
         planes |= {
-            env.ETCD_ENDPOINTS: runtime.etcd_url or f"http://{LOOPBACK}:${{port:etcd.client}}",
+            env.ETCD_ENDPOINTS: runtime.etcd_url or address.url(LOOPBACK, port_of("etcd", "client")),
             env.ETCD_LEASE_S: str(ETCD_LEASE_S),
         }
     if runtime.uses_nats:
         planes |= {
-            env.NATS_SERVER: runtime.nats_url or f"nats://{LOOPBACK}:${{port:nats.client}}",
+            env.NATS_SERVER: runtime.nats_url or address.url(LOOPBACK, port_of("nats", "client"), scheme="nats"),
             env.NATS_REQUEST_S: str(NATS_REQUEST_S),
         }
     return planes
+
+
+def control_folder(name: str) -> str:
+    """Where a worker's commands are given (armature.control), as a symbolic path: below its TMPDIR, which no other user may enter."""
+    return f"${{tmp}}/{name}/control"
 
 
 def metrics_address(node: Node) -> str | None:
@@ -55,8 +67,7 @@ def metrics_address(node: Node) -> str | None:
     port = next((p for p in node.ports if p.name in METRICS_PORTS), None)
     if port is None or node.name == "nats":
         return None
-    host = LOOPBACK if port.host in ("0.0.0.0", "::") else port.host
-    return f"{host}:${{port:{node.name}.{port.name}}}"
+    return address.join(address.client_host(port.host), port_of(node.name, port.name))
 
 
 def named_servers(deployment: Deployment) -> tuple[NamedServer, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from armature import address
+from armature.config.model import Model
+from armature.config.modelref import ModelSource
 from armature.config.router import Router
 from armature.config.schema import Deployment
-from armature.graph.node import ModelProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import armature_argv, plane_env, restart_policy
+from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
+from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:
@@ -21,10 +24,19 @@ def _kv_options(router: Router) -> tuple[str, ...]:
     return tuple(words)
 
 
-def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
+def _expected(model: Model, source: ModelSource) -> tuple[str, ...]:
+    words = ("--expect-model", model.served_name, "--expect-path", model_folder(source))
+    return words if model.context_length is None else (*words, "--expect-context", str(model.context_length))
+
+
+def local_url(deployment: Deployment) -> str:
+    """Where this host reaches the run's frontend."""
+    return address.url(address.client_host(deployment.frontend.host), port_of("frontend", "http"))
+
+
+def frontend_node(deployment: Deployment, source: ModelSource, needs: tuple[str, ...]) -> Node:
     """The frontend. It is ready when it has answered one real request, so that its URL is good when it is shown."""
     frontend, router = deployment.frontend, deployment.router
-    probe_host = "127.0.0.1" if frontend.host in ("0.0.0.0", "::") else frontend.host
     return Node(
         name="frontend",
         kind="service",
@@ -34,7 +46,7 @@ def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
             "--http-host",
             frontend.host,
             "--http-port",
-            "${port:frontend.http}",
+            port_of("frontend", "http"),
             "--router-mode",
             router.mode,
             *_kv_options(router),
@@ -42,16 +54,20 @@ def frontend_node(deployment: Deployment, needs: tuple[str, ...]) -> Node:
             str(router.migration_limit),
             "--drain-s",
             f"{frontend.drain_s:g}",
+            *_expected(deployment.model, source),
+            *(("--admin-routes",) if frontend.admin else ()),
         ),
         env=plane_env(deployment),
         needs=needs,
         ports=(PortRequest(name="http", fixed=frontend.port or None, host=frontend.host),),
         ready=ModelProbe(
-            url=f"http://{probe_host}:${{port:frontend.http}}",
+            url=local_url(deployment),
             model=deployment.model.served_name,
             path="/v1/completions",  # base models have no chat template
             body={"model": deployment.model.served_name, "prompt": "ready?", "max_tokens": 1},
+            files=model_folder(source),
         ),
         stop=StopPolicy(drain_s=frontend.drain_s + 5.0),
         restart=restart_policy(deployment),
+        requires=Requires(modules=("dynamo",), hosts=(NamedHost(field="frontend.host", host=frontend.host),)),
     )

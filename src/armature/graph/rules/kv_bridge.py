@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from armature.config.schema import Deployment
-from armature.graph.node import LogProbe, Node, PortRequest, StopPolicy
+from armature.graph.node import LogProbe, Node, PortRequest, Requires, StopPolicy
 from armature.graph.rules.common import armature_argv, plane_env, restart_policy
 from armature.graph.rules.workers import endpoint_of
 
@@ -28,4 +28,5 @@ def kv_bridge_node(deployment: Deployment, needs: tuple[str, ...]) -> Node | Non
         ready=LogProbe(pattern="kv bridge ready"),
         stop=StopPolicy(drain_s=5.0),
         restart=restart_policy(deployment),
+        requires=Requires(modules=("dynamo", "nats")),
     )

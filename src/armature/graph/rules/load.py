@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 
 from armature.config.schema import Deployment
-from armature.graph.node import LogProbe, Node, StopPolicy, TaskSpec
-from armature.graph.rules.common import LOOPBACK, armature_argv, metrics_address
+from armature.graph.node import LogProbe, Node, Requires, StopPolicy, TaskSpec
+from armature.graph.rules.common import armature_argv, metrics_address
 
 FOLDER = "${run}/load"
-FAILED, TOO_SLOW = 1, 3  # how the load generator ends when it has left records that are no good
+FAILED, TOO_SLOW = 1, 3  # how the load generator exits when its records exist and are invalid
 
 
 def load_nodes(deployment: Deployment, url: str, served: Sequence[Node], needs: tuple[str, ...]) -> tuple[Node, ...]:
@@ -43,6 +43,7 @@ def report_node(needs: tuple[str, ...]) -> Node:
         argv=armature_argv("report", "${run}"),
         needs=needs,
         task=TaskSpec(outputs=("${run}/report.html",), tells=True),
+        requires=Requires(modules=("jinja2", "plotly", "pyarrow", "scipy")),
         measures=True,
     )
 
@@ -73,7 +74,7 @@ def _load(deployment: Deployment, url: str, needs: tuple[str, ...]) -> Node:
     settings = load.settings(
         deployment.model.served_name or None,
         on_cpu=deployment.hardware.device == "cpu" and not deployment.external,
-        textless=deployment.model.weights == "dummy",
+        ours=not deployment.external,
     )
     processes = ("--processes", str(load.processes)) if load.processes > 1 else ()
     return Node(
@@ -88,6 +89,7 @@ def _load(deployment: Deployment, url: str, needs: tuple[str, ...]) -> Node:
         ),
         needs=needs,
         task=TaskSpec(outputs=(f"{FOLDER}/load.json",), bad=(FAILED, TOO_SLOW)),
+        requires=Requires(python=("${program:locust-python}",), modules=("locust", "geventhttpclient")),
         measures=True,
     )
 
@@ -96,9 +98,3 @@ def _pairs(option: str, section: object) -> Iterable[str]:
     """A section's fields that are set, as OPTION NAME=VALUE words."""
     values: dict[str, object] = section.model_dump(exclude_none=True)  # type: ignore[attr-defined]
     return [word for name, value in values.items() for word in (option, f"{name}={value:g}")]
-
-
-def local_url(deployment: Deployment) -> str:
-    """Where this host reaches the run's frontend."""
-    host = deployment.frontend.host
-    return f"http://{LOOPBACK if host in ('0.0.0.0', '::') else host}:${{port:frontend.http}}"

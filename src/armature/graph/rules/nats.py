@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from armature import address
+from armature.address import LOOPBACK
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import LOOPBACK, restart_policy
+from armature.graph.rules.common import port_of, restart_policy
 
 NAME = "nats"
 
@@ -24,15 +26,15 @@ def nats_node(deployment: Deployment) -> Node | None:
             "--addr",
             LOOPBACK,
             "--port",
-            f"${{port:{NAME}.client}}",
+            port_of(NAME, "client"),
             "--http_port",
-            f"${{port:{NAME}.monitor}}",
+            port_of(NAME, "monitor"),
             "--jetstream",
             "--store_dir",
             "${run}/nats",
         ),
         ports=(PortRequest(name="client"), PortRequest(name="monitor")),
-        ready=HttpProbe(url=f"http://{LOOPBACK}:${{port:{NAME}.monitor}}/healthz"),
+        ready=HttpProbe(url=address.url(LOOPBACK, port_of(NAME, "monitor"), "/healthz")),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armature import address
 from armature.config.schema import Deployment
 from armature.graph.node import Node, TaskSpec
-from armature.graph.rules.common import armature_argv
+from armature.graph.rules.common import armature_argv, control_folder, port_of
 
 
 def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
@@ -15,11 +16,8 @@ def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
     decode = [w for w in workers if w.label == "decode"]
     if not prefill:
         return None
-    host = deployment.disaggregation.host
-    words = [
-        word for w in prefill for word in ("--prefill", f"{w.name}=127.0.0.1:${{port:{w.name}.system}},{host}:${{port:{w.name}.bootstrap}}")
-    ]
-    words += [word for w in decode for word in ("--decode", f"{w.name}=127.0.0.1:${{port:{w.name}.system}}")]
+    words = [word for w in prefill for word in ("--prefill", f"{w.name}={control_folder(w.name)},{_bootstrap(deployment, w)}")]
+    words += [word for w in decode for word in ("--decode", f"{w.name}={control_folder(w.name)}")]
     out = "${run}/results/pairs.json"
     return Node(
         name="pairs",
@@ -29,3 +27,8 @@ def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
         needs=tuple(w.name for w in (*prefill, *decode)),
         task=TaskSpec(outputs=(out,)),
     )
+
+
+def _bootstrap(deployment: Deployment, worker: Node) -> str:
+    """HOST:PORT at which the worker's KV caches are fetched."""
+    return address.join(deployment.disaggregation.host, port_of(worker.name, "bootstrap"))

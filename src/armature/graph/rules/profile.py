@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armature.config.schema import Deployment
-from armature.errors import UserError, nearest
-from armature.graph.node import Node, StopPolicy, TaskSpec
-from armature.graph.rules.common import armature_argv, metrics_address
+from armature.errors import UserError, did_you_mean, nearest
+from armature.graph.node import Node, Requires, StopPolicy, TaskSpec
+from armature.graph.rules.common import armature_argv, control_folder
 
 FOLDER = "${run}/results/profile"
 WRITE_S = 120.0  # a trace is written when its worker ends
@@ -31,6 +31,7 @@ def profile_task(deployment: Deployment, serving: Sequence[Node], needs: tuple[s
         argv=armature_argv("profile", profile.name, *words, *when, "--out", FOLDER),
         needs=needs,
         task=TaskSpec(outputs=tuple(f"{FOLDER}/{node.name}" for node in nodes)),
+        requires=Requires(programs=("py-spy",) if profile.name == "pyspy" else ()),
     )
 
 
@@ -57,12 +58,12 @@ def _chosen(deployment: Deployment, nodes: Sequence[Node]) -> list[Node]:
         if name not in services:
             guess = nearest(name, services)
             raise UserError(
-                f"profile.nodes: there is no node {name!r} that {deployment.profile.name} can look at",
+                f"profile.nodes: there is no node {name!r} that {deployment.profile.name} can profile",
                 expected=f"some of {', '.join(services)}",
-                fix=f"did you mean {guess!r}?" if guess else None,
+                fix=did_you_mean(guess and f"profile.nodes=[{guess}]"),
             )
     return [services[name] for name in deployment.profile.nodes] or workers
 
 
 def _words(kind: str, node: Node) -> tuple[str, ...]:
-    return ("--target", f"{node.name}={metrics_address(node)}") if kind == "torch" else ("--node", node.name)
+    return ("--target", f"{node.name}={control_folder(node.name)}") if kind == "torch" else ("--node", node.name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armature import address
+from armature.address import LOOPBACK
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy, TaskSpec
-from armature.graph.rules.common import LOOPBACK, armature_argv, metrics_address, restart_policy
+from armature.graph.rules.common import armature_argv, metrics_address, port_of, restart_policy
 
 NAME = "prometheus"
 FOLDER = "${run}/prometheus"
@@ -24,8 +26,9 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
         label="targets and alerts",
         argv=armature_argv("observe", *words, "--scrape-s", f"{deployment.observe.scrape_s:g}", "--out", FOLDER),
         task=TaskSpec(outputs=(f"{FOLDER}/prometheus.yml", f"{FOLDER}/alerts.yml")),
+        measures=True,
     )
-    address = f"{LOOPBACK}:${{port:{NAME}.http}}"
+    port = port_of(NAME, "http")
     server = Node(
         name=NAME,
         kind="service",
@@ -37,20 +40,21 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
             "--storage.tsdb.path",
             f"{FOLDER}/data",
             "--web.listen-address",
-            address,
+            address.join(LOOPBACK, port),
             "--log.level",
             "warn",
         ),
         needs=(config.name,),
         ports=(PortRequest(name="http", fixed=deployment.observe.port or None),),
-        ready=HttpProbe(url=f"http://{address}/-/ready"),
+        ready=HttpProbe(url=address.url(LOOPBACK, port, "/-/ready")),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
+        measures=True,
     )
     return config, server
 
 
 def _target(node: Node) -> tuple[str, ...]:
     """How the task is told of a node's /metrics, if it has any."""
-    address = metrics_address(node)
-    return ("--target", f"{node.name}={OTHERS.get(node.name, node.label)},{address}") if address else ()
+    at = metrics_address(node)
+    return ("--target", f"{node.name}={OTHERS.get(node.name, node.label)},{at}") if at else ()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from armature import env
+from armature import address, env
+from armature.address import LOOPBACK
 from armature.config.engine_section import EngineArg
 from armature.config.flags import to_argv
 from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment
 from armature.config.topology import Disaggregation, RoleGroup
-from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import armature_argv, model_folder, plane_env, restart_policy
+from armature.graph.node import HttpProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
+from armature.graph.rules.common import armature_argv, control_folder, model_folder, plane_env, port_of, restart_policy
+from armature.packages import DEFAULT_TRANSFER, DRIVER, TRANSFERS
 
 LEGS = ("prefill", "decode")
-RANK_PORTS = 7  # what SGLang takes from --dist-init-addr's port on, when its ranks talk over TCP
 # The component of the runtime under which a role's workers are found; `backend` for those that clients' requests go to.
 COMPONENTS = {"prefill": "prefill"}
 
@@ -51,7 +52,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--endpoint",
         endpoint_of(deployment, role.role),
         "--system-port",
-        f"${{port:{name}.system}}",
+        port_of(name, "system"),
         "--egress",
         settings.egress,
         "--drain-s",
@@ -59,7 +60,9 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--check-s",
         f"{settings.check_s:g}",
         *parsers,
+        *(("--request-limits", json.dumps(limits)) if (limits := deployment.requests.changed()) else ()),
         *(("--publish-load",) if deployment.publishes_load else ()),
+        *_control(deployment, role, name),
     )
     native = _native_args(deployment, group)
     publishes = deployment.publishes_kv_events(group)
@@ -68,7 +71,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     leg = role.role in LEGS
     meet = ["--host", deployment.disaggregation.host] if leg else []
     if role.role == "prefill":
-        meet += ["--disaggregation-bootstrap-port", f"${{port:{name}.bootstrap}}"]
+        meet += ["--disaggregation-bootstrap-port", port_of(name, "bootstrap")]
     return Node(
         name=name,
         kind="service",
@@ -85,34 +88,56 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         env=plane_env(deployment)
         | ({env.SGLANG_CPU: "1"} if on_cpu else {})
         | (_leg_env(deployment.disaggregation) if leg else {})
-        | deployment.hardware.env
-        | role.env,
+        | deployment.worker_env(group),
         # Engines on one GPU start in turn: each takes its share of the memory that it finds.
         needs=(*needs, *((shared,) if shared else ())),
         ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native, publishes)),
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
         gpus_of=shared,
-        ready=HttpProbe(url=f"http://127.0.0.1:${{port:{name}.system}}/health", timeout_s=settings.start_timeout_s),
+        ready=HttpProbe(url=address.url(LOOPBACK, port_of(name, "system"), "/health"), timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
         restart=restart_policy(deployment),
+        requires=_requires(deployment, leg, native, publishes and deployment.runtime.events_durable),
     )
+
+
+def _requires(deployment: Deployment, leg: bool, native: Mapping[str, EngineArg], durable: bool) -> Requires:
+    device = deployment.hardware.device
+    modules = ("dynamo", "sglang", "torch", *(("nats",) if durable else ()))
+    libraries = (DRIVER,) if device == "cuda" else ()
+    if not leg:
+        return Requires(modules=modules, libraries=libraries)
+    transfer = TRANSFERS.get(str(native.get("disaggregation_transfer_backend", DEFAULT_TRANSFER[device])))
+    return Requires(
+        modules=(*modules, *((transfer.module,) if transfer else ())),
+        libraries=(*libraries, *(transfer.libraries if transfer else ())),
+        hosts=(NamedHost(field="disaggregation.host", host=deployment.disaggregation.host),),
+    )
+
+
+def _control(deployment: Deployment, role: RoleGroup, name: str) -> tuple[str, ...]:
+    """The commands that a worker takes: those that this run's own tasks give, and all where the user wants them."""
+    profile = deployment.profile
+    routes = ["pair/probe"] if role.role in LEGS else []
+    if profile.name == "torch" and name in (profile.nodes or [name]):
+        routes += ["profile/start", "profile/stop"]
+    words = [word for route in (["all"] if deployment.worker.control else routes) for word in ("--control", route)]
+    return (*words, "--control-folder", control_folder(name), "--control-writes", "${run}") if words else ()
 
 
 def _rendezvous(native: Mapping[str, EngineArg], name: str) -> tuple[str, ...]:
     """Where the engine's ranks meet. Data-parallel copies are groups of their own, of which SGLang gives each the same port
-    when it is told one; left alone, it finds one for each. Ranks of DP attention talk over TCP, even on one machine."""
-    if native.get("enable_dp_attention"):
-        return ("--nccl-port", f"${{port:{name}.nccl}}", "--dist-init-addr", f"127.0.0.1:${{port:{name}.ranks}}")
-    return () if native.get("dp_size", 1) != 1 else ("--nccl-port", f"${{port:{name}.nccl}}")
+    when it is told one; left alone, it finds one for each."""
+    copies = native.get("dp_size", 1) != 1 and not native.get("enable_dp_attention")
+    return () if copies else ("--nccl-port", port_of(name, "nccl"))
 
 
 def _kv_events(publishes: bool, durable: bool, name: str) -> tuple[str, ...]:
     """Where rank r publishes what its cache holds, and repeats what was missed: at these ports + r."""
     if not publishes:
         return ()
-    addresses = {
-        key: f"tcp://127.0.0.1:${{port:{name}.{port}}}" for key, port in (("endpoint", "kv_events"), ("replay_endpoint", "kv_replay"))
-    }
+    ports = {"endpoint": "kv_events", "replay_endpoint": "kv_replay"}
+    addresses = {key: address.url(LOOPBACK, port_of(name, port), scheme="tcp") for key, port in ports.items()}
     words = ("--kv-events-config", json.dumps({"publisher": "armature", **addresses}))
     return (*words, "--kv-events-durable") if durable else words
 
@@ -121,11 +146,10 @@ def _more_ports(
     deployment: Deployment, role: RoleGroup, native: Mapping[str, EngineArg], publishes_kv_events: bool
 ) -> tuple[PortRequest, ...]:
     bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
-    ranks = (PortRequest(name="ranks", count=RANK_PORTS),) if native.get("enable_dp_attention") else ()
     size = native.get("dp_size", 1)
     count = size if isinstance(size, int) else 1
     events = (PortRequest(name="kv_events", count=count), PortRequest(name="kv_replay", count=count)) if publishes_kv_events else ()
-    return (*bootstrap, *ranks, *events)
+    return (*bootstrap, *events)
 
 
 def _leg_env(d: Disaggregation) -> dict[str, str]:
@@ -133,6 +157,7 @@ def _leg_env(d: Disaggregation) -> dict[str, str]:
     return {
         env.SGLANG_HOST_IP: d.host,
         env.MOONCAKE_TCP_BIND: d.host,
+        **({env.MOONCAKE_IPV6: "1"} if address.is_v6(d.host) else {}),
         env.SGLANG_BOOTSTRAP_TIMEOUT: str(d.bootstrap_timeout_s),
         env.SGLANG_WAITING_TIMEOUT: str(d.transfer_timeout_s),
         env.SGLANG_HEARTBEAT: f"{d.heartbeat_s:g}",

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from armature.runtime.confine import keep_confined
+from armature.address import LOOPBACK
 from armature.runtime.endpoint import check_name
 from armature.runtime.kv_events import RankPublisher, watch_workers, worker_id
 from armature.runtime.listener import check_system_port
 from armature.runtime.metrics import show
-from armature.runtime.planes import LOOPBACK, Planes, connect, prepare, prepare_system
+from armature.runtime.planes import Planes, connect, keep_reach, prepare, prepare_system
 from armature.runtime.signals import Stop
 from armature.telemetry import catalogue
 from armature.telemetry.catalogue import Value
@@ -50,20 +50,19 @@ async def run(options: BridgeOptions) -> int:
     check_system_port(LOOPBACK, options.system_port)
     prepare(options.planes, os.environ)
     prepare_system(LOOPBACK, options.system_port, os.environ)
+    keep_reach(options.planes, os.environ)
     stop = Stop()
     stop.install()
     client = await jetstream.connect(options.nats_url)
     runtime = connect(options.planes)
     try:
-        confining = asyncio.create_task(keep_confined(options.planes.host))
         bridging = asyncio.create_task(_bridge(runtime, client.jetstream(), names))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({bridging, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if bridging.done():
             bridging.result()
-        for task in (bridging, confining):
-            task.cancel()
-        await asyncio.wait({bridging, confining})
+        bridging.cancel()
+        await asyncio.wait({bridging})
     finally:
         runtime.shutdown()
         await client.close()

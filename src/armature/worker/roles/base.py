@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from armature.limits import DEFAULT_LIMITS, RequestLimits
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
 from armature.worker.kv_events import DurableEvents
@@ -22,7 +23,7 @@ from armature.worker.kv_events import DurableEvents
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
 
-# Takes a JSON object and returns one.
+# Takes a JSON object and returns one. Raises KeyError, TypeError or ValueError for what it cannot be told.
 ControlRoute = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
@@ -32,7 +33,8 @@ class WorkerSettings:
 
     model_path: the model's folder. model_name: what clients ask for. engine_args: native SGLang flags, as words.
     endpoint: namespace.component.endpoint under which the worker is found. publish_load: routers are told how full its ranks are.
-    durable_events: where KV events are kept; None: they go to the router at once.
+    durable_events: where KV events are kept; None: they go to the router at once. limits: what one request may ask for.
+    commands_write: the folder below which commands may write; None: nowhere.
     """
 
     model_path: Path
@@ -43,6 +45,8 @@ class WorkerSettings:
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     durable_events: DurableEvents | None = None
+    limits: RequestLimits = DEFAULT_LIMITS
+    commands_write: Path | None = None
 
 
 # Works beside a served endpoint until it is cancelled, such as a publisher of events. What it raises ends the worker.
@@ -61,8 +65,12 @@ class Role(Protocol):
         """Have the engine do one small piece of real work; raises when it fails."""
         ...
 
-    async def check(self, timeout_s: float) -> None:
-        """Look whether every part of the engine still works, as cheaply as that can be known; raises RuntimeError when one does not."""
+    async def warm_up(self) -> None:
+        """Have the engine do once whatever takes longer the first time; raises when it fails."""
+        ...
+
+    async def signs(self) -> Mapping[int, float] | None:
+        """The last sign of life of each of the engine's ranks, see `worker.liveness.keep_watch`. It must cost next to nothing."""
         ...
 
     def watch(self, on_death: Callable[[str], None]) -> None:
@@ -74,7 +82,7 @@ class Role(Protocol):
         ...
 
     def routes(self) -> Mapping[str, ControlRoute]:
-        """What the worker's system server offers beside /health: name -> function, at POST /engine/NAME. None by default."""
+        """The commands that it can be given (`worker.control`): name -> function. Off unless asked for."""
         ...
 
     def companions(self) -> Sequence[Companion]:

@@ -21,6 +21,8 @@ SUMMARY = "decode; the prompt's KV cache comes from a prefill worker"
 class Decode(Leg):
     """One decoding engine behind one endpoint."""
 
+    MAKES_FIRST_TOKEN = False
+
     @property
     def card(self) -> ModelCard:
         return replace(super().card, worker="decode", needs=(("prefill",),))
@@ -33,4 +35,4 @@ def open_role(settings: WorkerSettings) -> Decode:
     """Start SGLang and return once it is loaded."""
     from armature.engine.sglang_engine import start
 
-    return Decode(start(settings.model_path, settings.engine_args, disaggregation_mode="decode"), settings)
+    return Decode(start(settings.model_path, settings.engine_args, settings.limits, disaggregation_mode="decode"), settings)

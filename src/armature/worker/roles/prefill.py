@@ -24,6 +24,8 @@ SUMMARY = "prefill; the KV cache goes to a decode worker"
 class Prefill(Leg):
     """One prefilling engine behind one endpoint."""
 
+    MAKES_THE_REST = False
+
     def __init__(self, engine: Engine, settings: WorkerSettings, bootstrap: tuple[str, int]) -> None:
         super().__init__(engine, settings)
         self._bootstrap = bootstrap
@@ -39,15 +41,23 @@ class Prefill(Leg):
                 if chunk.get("finish_reason") not in (None, "cancelled"):
                     yield wire.handed_over(request["bootstrap_info"], chunk.get("completion_usage"))
 
+    def alone(self, request: GenerateRequest) -> GenerateRequest:
+        return _first_token_only(super().alone(request))
+
     def read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
         leg = check_leg(super().read(request, request_id))
         rank = leg.prefill_dp_rank if leg.prefill_dp_rank is not None else leg.dp_rank
-        return replace(leg, sampling=replace(leg.sampling, max_new_tokens=1, min_new_tokens=None), dp_rank=rank, prefill_dp_rank=None)
+        return replace(_first_token_only(leg), dp_rank=rank, prefill_dp_rank=None)
+
+
+def _first_token_only(request: GenerateRequest) -> GenerateRequest:
+    least = min(1, request.sampling.min_new_tokens or 0)
+    return replace(request, sampling=replace(request.sampling, max_new_tokens=1, min_new_tokens=least))
 
 
 def open_role(settings: WorkerSettings) -> Prefill:
     """Start SGLang and return once it is loaded."""
     from armature.engine.sglang_engine import start
 
-    engine = start(settings.model_path, settings.engine_args, disaggregation_mode="prefill")
+    engine = start(settings.model_path, settings.engine_args, settings.limits, disaggregation_mode="prefill")
     return Prefill(engine, settings, engine.bootstrap)

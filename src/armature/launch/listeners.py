@@ -1,0 +1,126 @@
+"""The listeners that a run has: which process listens where, what for, and who may reach it.
+
+`DECLARED` is the one list of them. docs/reference/listeners.md is made from it, and a test walks the processes of every topology: a
+listener that is not in the list fails it, and so does one that answers from outside without being declared `open_if`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket that takes connections (tcp) or datagrams (udp). process: its program's name, or the title that it gave itself."""
+
+    pid: int
+    process: str
+    protocol: Literal["tcp", "udp"]
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One kind of listener.
+
+    node: a pattern of the node's label. process: a pattern of the process's name. port: the name of the plan's port; None: one that the
+    library chooses itself. bound: a pattern of the address that it binds. what: what it is. carries: what comes over it.
+    open_if: the setting by which users open it to other hosts; None: it never is.
+    """
+
+    node: str
+    process: str
+    port: str | None
+    what: str
+    carries: str
+    open_if: str | None = None
+    bound: str = r".*"
+
+
+_WORKER, _PYTHON, _SCHEDULER = "aggregated|prefill|decode", r"python.*", r"sglang::scheduler.*"
+_EVERY = r"0\.0\.0\.0|::"
+_FIGURES = "figures"
+
+DECLARED: tuple[Declared, ...] = (
+    Declared("OpenAI HTTP", _PYTHON, "http", "the OpenAI API", "requests and answers, /metrics", "frontend.host"),
+    Declared(
+        "OpenAI HTTP",
+        _PYTHON,
+        None,
+        "the runtime's side of answers and events",
+        "tokens, from the run's workers",
+        "DYN_TCP_RESPONSE_STREAM_HOST",
+    ),
+    Declared(_WORKER, _PYTHON, "system", "/health, /live and /metrics", _FIGURES),
+    Declared(_WORKER, _PYTHON, "bootstrap", "SGLang's bootstrap server", "JSON: where a prefill worker's ranks are", "disaggregation.host"),
+    Declared(
+        _WORKER, _PYTHON, None, "the runtime's request plane and event publishers", "requests; load and KV events", "DYN_TCP_RPC_HOST"
+    ),
+    Declared(_WORKER, _SCHEDULER, "kv_events", "KV events of a rank", "MessagePack: hashes and token ids of cached blocks"),
+    Declared(_WORKER, _SCHEDULER, "kv_replay", "KV events that were missed", "the same"),
+    Declared(
+        "prefill|decode",
+        _SCHEDULER,
+        None,
+        "mooncake: KV caches and its handshake",
+        "memory of the process, read and written by address without a password",
+        "disaggregation.host",
+        _EVERY,
+    ),
+    Declared(
+        "prefill|decode",
+        _SCHEDULER,
+        None,
+        "gloo and NCCL among an engine's ranks; the rooms of requests (ZMQ)",
+        "tensors and pickles, on connections made at the start; rooms and addresses as bytes",
+        "disaggregation.host",
+    ),
+    Declared(
+        _WORKER,
+        _SCHEDULER,
+        None,
+        "gloo and NCCL among an engine's ranks, and what one tells the others (ZMQ)",
+        "tensors and pickles, on connections made at the start; ZMQ's side here only sends",
+    ),
+    Declared("durable KV events", _PYTHON, "system", "/health, /live and /metrics", _FIGURES),
+    Declared("durable KV events", _PYTHON, None, "the runtime's event publishers", "KV events", "DYN_EVENT_PLANE_HOST"),
+    Declared("NATS server", "nats-server", "client", "the run's NATS server", "requests, answers and events of the planes"),
+    Declared("NATS server", "nats-server", "monitor", "its monitor", _FIGURES),
+    Declared("etcd", "etcd", "client", "the run's etcd", "which workers there are"),
+    Declared("etcd", "etcd", "peer", "etcd among members", "nothing: it is a cluster of one"),
+    Declared("Prometheus", "prometheus", "http", "the run's Prometheus", _FIGURES),
+)
+
+
+def what_is(label: str, ports: Mapping[str, tuple[int, int]], listener: Listener) -> str | None:
+    """What a listener of a node is; None when the list does not have it. ports: of the node, name -> first and count."""
+    name = next((name for name, (first, count) in ports.items() if first <= listener.port < first + count), None)
+    for d in DECLARED:
+        wanted = ((d.node, label), (d.process, listener.process), (d.bound, listener.address))
+        if d.port == name and all(re.fullmatch(pattern, value) for pattern, value in wanted):
+            return d.what
+    return None
+
+
+def listeners_of(pids: Iterable[int]) -> list[Listener]:
+    """All listeners of these processes; one that several share is the first one's."""
+    found: dict[tuple[str, str, int], Listener] = {}
+    for pid in sorted(pids):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            for c in process.net_connections("inet"):
+                udp = c.type == socket.SOCK_DGRAM
+                here: tuple[object, ...] = c.laddr
+                there: tuple[object, ...] = c.raddr
+                if here and not there and (udp or c.status == psutil.CONN_LISTEN):
+                    protocol: Literal["tcp", "udp"] = "udp" if udp else "tcp"
+                    found.setdefault((protocol, *c.laddr), Listener(pid, process.name(), protocol, c.laddr.ip, c.laddr.port))
+    return list(found.values())

@@ -1,0 +1,125 @@
+"""What an engine is asked before it serves, so that no client waits for what is compiled or imported at first use.
+
+A penalty, a grammar or a prompt of another length makes SGLang compile or import something the first time, and meanwhile every
+request of that scheduler waits. So each path that a request can choose is taken once, on every rank. Pure, but for `run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from armature.engine.types import EngineInfo, GenerateRequest, Guide, RequestRefused, Sampling
+
+SLOW_S = 1.0  # what took longer is worth a line in the log
+# Triton compiles a kernel anew for a length of 1, for one that 16 divides, and for each block size, which grows with the length.
+LENGTHS = (1, 16, 17, 64, 100, 128, 512, 1000, 2048, 4096)
+PROMPT = (1, 2, 3, 4)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of the warm-up. name: what it is the first to use. may_fail: the engine may give it up."""
+
+    name: str
+    token_ids: tuple[int, ...] = PROMPT
+    sampling: Sampling = field(default_factory=Sampling)
+    logprobs: int | None = None
+    may_fail: bool = False
+
+    def request(self, rank: int | None) -> GenerateRequest:
+        """For the engine; rank: the data-parallel rank that must serve it."""
+        return GenerateRequest(f"warm-up-{uuid4().hex}", list(self.token_ids), self.sampling, self.logprobs, dp_rank=rank)
+
+
+def steps(info: EngineInfo, whole: bool = True) -> Iterator[Step]:
+    """Every way to choose tokens, guides, and on a GPU every kind of prompt length.
+
+    whole: the engine makes the first token itself. One that only decodes is given it, and alone it is given a token that few
+    guides accept.
+    """
+    yield from _ways_to_choose()
+    yield from _guides() if whole else (Step("guide", sampling=_sampling(guide=Guide("regex", "(.|\n)*")), may_fail=True),)
+    if info.device != "cpu":
+        yield from _lengths(info)
+
+
+def _ways_to_choose() -> Iterator[Step]:
+    yield Step("greedy", sampling=_sampling(temperature=0.0))
+    yield Step("temperature", sampling=_sampling(temperature=1.0))
+    yield Step("top_p", sampling=_sampling(temperature=1.0, top_p=0.9))
+    yield Step("top_k", sampling=_sampling(temperature=1.0, top_k=8))
+    yield Step("min_p", sampling=_sampling(temperature=1.0, top_p=0.9, top_k=8, min_p=0.1))
+    yield Step("seed", sampling=_sampling(temperature=1.0, seed=1))
+    for name in ("frequency_penalty", "presence_penalty"):
+        yield Step(name, sampling=_sampling(**{name: 0.5}))
+    yield Step("repetition_penalty", sampling=_sampling(repetition_penalty=1.1))
+    yield Step("min_tokens", sampling=_sampling(min_new_tokens=2, stop_token_ids=(0,)))
+    yield Step("logprobs", logprobs=0, sampling=_sampling())
+    yield Step("top_logprobs", logprobs=2, sampling=_sampling())
+    yield Step("stop", sampling=_sampling(stop=("\n\n",)))
+
+
+def _guides() -> Iterator[Step]:
+    for guide in (
+        Guide("regex", "[ab]{2}"),
+        Guide("ebnf", 'root ::= "a" | "b"'),
+        Guide("json_schema", '{"type": "integer"}'),
+        Guide("structural_tag", '{"type": "structural_tag", "format": {"type": "const_string", "value": "a"}}'),
+    ):
+        yield Step(f"guide ({guide.kind})", sampling=_sampling(guide=guide))
+
+
+def _sampling(**given: object) -> Sampling:
+    """Two tokens: the first comes from prefill, the second from decode."""
+    return Sampling(**{"max_new_tokens": 2, "temperature": 0.0, "ignore_eos": "guide" not in given} | given)  # type: ignore[arg-type]
+
+
+def _lengths(info: EngineInfo) -> Iterator[Step]:
+    """Prompts of the lengths that select different kernels, the longest that is computed in one step, and two that extend a
+    cached one."""
+    longest = min(info.context_length, info.total_kv_blocks * info.block_size, info.prefill_chunk or info.max_prefill_tokens) - 8
+    lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
+    for n in lengths:
+        yield Step(f"a prompt of {n} tokens", _prompt(n, info.vocab_size), _sampling())
+    cached = lengths[len(lengths) // 2]
+    for more in (1, 16):
+        prompt = _prompt(cached, info.vocab_size) + _prompt(more, info.vocab_size)
+        yield Step(f"{more} tokens after {cached} cached", prompt, _sampling())
+
+
+def _prompt(length: int, vocab_size: int) -> tuple[int, ...]:
+    """Token ids that no other length begins with."""
+    return tuple((length + 7 * i) % vocab_size for i in range(length))
+
+
+async def run(info: EngineInfo, whole: bool, ask: Callable[[GenerateRequest], Awaitable[object]]) -> None:
+    """Take every step on every data-parallel rank, one after the other. ask: see `Generating.one_token`; what it raises goes on.
+
+    What the engine was started without, such as a grammar backend, is left out.
+    """
+    began, done = time.monotonic(), 0
+    ranks: list[int | None] = list(range(info.dp_size)) if info.dp_size > 1 else [None]
+    for step in steps(info, whole):
+        at = time.monotonic()
+        try:
+            await asyncio.gather(*(ask(step.request(rank)) for rank in ranks))
+        except RequestRefused as e:
+            logger.info("warm-up: no %s: %s", step.name, e)
+            continue
+        except (RuntimeError, TimeoutError) as e:
+            problem = str(e) or f"no answer within {time.monotonic() - at:.0f} s"
+            if not step.may_fail:
+                raise RuntimeError(f"{step.name}: {problem}") from e
+            logger.info("warm-up: no %s: %s", step.name, problem)
+            continue
+        done += 1
+        if (took := time.monotonic() - at) > SLOW_S:
+            logger.info("warm-up: first %s took %.1f s", step.name, took)
+    logger.info("warm-up: %d kinds of requests in %.1f s", done, time.monotonic() - began)
