@@ -8,7 +8,12 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from armature import control
+
+ANSWER_S = 60.0
 
 
 @dataclass
@@ -115,13 +120,13 @@ def first_text(wire: Wire, model: str, prompt: str, max_tokens: int) -> float | 
     return None
 
 
-def engine_chunks(wire: Wire, token_ids: list[int], max_tokens: int) -> list[tuple[float, list[int]]]:
-    """(seconds since the call, new token ids) of each chunk that the engine gave in its own process."""
-    lines = wire.post("/engine/bench/first_token", {"token_ids": token_ids, "max_tokens": max_tokens})
-    return [(seconds, ids) for seconds, ids in json.loads(lines[-1][1])["chunks"]]
+def engine_chunks(folder: Path, token_ids: list[int], max_tokens: int) -> list[tuple[float, list[int]]]:
+    """(seconds since the call, new token ids) of each chunk that the engine gave in its own process. folder: the worker's, of commands."""
+    answer = control.call(folder, "bench/first_token", {"token_ids": token_ids, "max_tokens": max_tokens}, ANSWER_S)
+    return [(seconds, ids) for seconds, ids in answer["chunks"]]
 
 
-def passed(wire: Wire) -> tuple[float, float]:
+def passed(folder: Path) -> tuple[float, float]:
     """When the worker's last request came to it, and when its first chunk left, by the host's monotonic clock."""
-    answer = json.loads(wire.post("/engine/bench/passed", {})[-1][1])
+    answer = control.call(folder, "bench/passed", {}, ANSWER_S)
     return answer["entered"], answer["left"]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ START_S = 420.0
 
 
 @contextlib.contextmanager
-def served(out: Path, arm: str, words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def served(out: Path, arm: str, words: list[str], environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, dict[str, Any]]]:
     """`armature up` with `words`, once it serves: its URL and its plan. Its run directory and its log lie in `out`."""
     runs, log = (out / f"runs-{arm}").absolute(), out / f"up-{arm}.log"
     before = set(runs.glob("*/*/plan.json"))
     with log.open("wb") as f:
         process = subprocess.Popen(
-            [sys.executable, "-m", "armature", "up", *words], stdout=f, stderr=f, env=os.environ | {"ARMATURE_RUNS": str(runs)}
+            [sys.executable, "-m", "armature", "up", *words], stdout=f, stderr=f, env={**environ, "ARMATURE_RUNS": str(runs)}
         )
     try:
         deadline = time.monotonic() + START_S

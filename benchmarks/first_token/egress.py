@@ -36,7 +36,7 @@ MODEL = "bench"
 class Loop:
     """Gives one token per turn of the event loop."""
 
-    info = EngineInfo(4096, 16, 1024, 256, 4096, 1, 0.0)
+    info = EngineInfo(4096, 16, 1024, 256, 4096, 1, 0.0, vocab_size=32000)
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
         total = request.sampling.max_new_tokens or 1

@@ -41,6 +41,7 @@ from tokenizers import Tokenizer
 from armature.graph.ports import HostPorts
 
 HERE = Path(__file__).parent
+COMMANDS = "commands"  # the folder in which the worker is given them
 FRONTENDS = ("ours", "stock")
 PARTS = ("in", "engine", "out")
 MODEL = "bench"
@@ -81,7 +82,8 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
     rng = random.Random(a.seed)
     tokenizer = Tokenizer.from_file(str(a.model / "tokenizer.json"))
     with tempfile.TemporaryDirectory() as folder, processes(a, Path(folder)) as ports:
-        wires = {arm: Wire(port) for arm, port in ports.items()}
+        commands = Path(folder) / COMMANDS
+        wires = {arm: Wire(port) for arm, port in ports.items() if arm != "engine"}
         times: dict[str, dict[str, list[float]]] = {}
         ways: list[tuple[float, float, float]] = []
         for frontend in (arm for arm in FRONTENDS if arm in ports):
@@ -92,12 +94,12 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
                     seconds = None
                     while seconds is None:  # random weights: now and then a prompt is answered without text
                         prompt = " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=5)) for _ in range(a.words))
-                        seconds = one(arm, wires[arm], tokenizer, prompt, a.tokens)
+                        seconds = one(wires.get(arm), commands, tokenizer, prompt, a.tokens)
                     if i < a.warmup:
                         continue
                     times[frontend][arm].append(round(seconds * 1e3, 4))
                     if arm == "ours":
-                        ways.append(way(wires, seconds))
+                        ways.append(way(wires["ours"].began, commands, seconds))
         for wire in wires.values():
             wire.close()
     way_ms = {part: [round(s * 1e3, 4) for s in values] for part, values in zip(PARTS, zip(*ways, strict=True), strict=True)}
@@ -122,19 +124,18 @@ def measure(a: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def way(wires: dict[str, Wire], seconds: float) -> tuple[float, float, float]:
-    """Seconds of the last request through our frontend: to the worker, in it, and back to the client."""
-    began = wires["ours"].began
-    entered, left = passed(wires["engine"])
+def way(began: float, commands: Path, seconds: float) -> tuple[float, float, float]:
+    """Seconds of the last request through our frontend: to the worker, in it, and back to the client. commands: the worker's folder."""
+    entered, left = passed(commands)
     return entered - began, left - entered, began + seconds - left
 
 
-def one(arm: str, wire: Wire, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
+def one(wire: Wire | None, commands: Path, tokenizer: Tokenizer, prompt: str, max_tokens: int) -> float | None:
     """Seconds to the first text of one request; None when it has no text."""
-    if arm != "engine":
+    if wire is not None:
         return first_text(wire, MODEL, prompt, max_tokens)
     ids: list[int] = []
-    for seconds, new in engine_chunks(wire, tokenizer.encode(prompt).ids, max_tokens):
+    for seconds, new in engine_chunks(commands, tokenizer.encode(prompt).ids, max_tokens):
         ids += new
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if text and not text.endswith("\ufffd"):
@@ -173,7 +174,16 @@ def processes(a: argparse.Namespace, folder: Path) -> Iterator[dict[str, int]]:
     env = {**os.environ, **planes}
     worker = [str(HERE / "worker.py"), "--model-path", str(a.model), "--served-model-name", MODEL, "--egress", a.egress]
     commands = {
-        "engine": [*worker, "--system-port", str(ports["engine"]), *a.native],
+        "engine": [
+            *worker,
+            "--system-port",
+            str(ports["engine"]),
+            "--control",
+            "all",
+            "--control-folder",
+            str(folder / COMMANDS),
+            *a.native,
+        ],
         "ours": ["-m", "armature", "frontend", "--http-port", str(ports["ours"])],
         "stock": [str(HERE / "stock_frontend.py"), "--http-port", str(ports.get("stock"))],
     }

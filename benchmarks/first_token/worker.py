@@ -1,11 +1,11 @@
-"""The aggregated worker, with two routes more: time the engine directly, in the same process; and when a request passed here.
+"""The aggregated worker, with two commands more (--control): time the engine directly, in the same process; and when a request passed here.
 
     python worker.py [options of `armature worker`, without the role]
 
-POST /engine/bench/first_token {"token_ids": [...], "max_tokens": N} calls the engine without the runtime in between and
+Command bench/first_token {"token_ids": [...], "max_tokens": N} calls the engine without the runtime in between and
 answers {"chunks": [[seconds since the call, [token ids]], ...]}.
 
-POST /engine/bench/passed {} answers {"entered", "left"}: when the last request came from the frontend and when its first
+Command bench/passed {} answers {"entered", "left"}: when the last request came from the frontend and when its first
 chunk went back, by the host's monotonic clock.
 """
 

@@ -20,7 +20,9 @@ from benchmarks.common.models import tiny_model
 from benchmarks.common.rounds import run_in_rounds
 
 from armature.engine import arguments, series, sglang_engine
+from armature.engine.guides.trials import Trials
 from armature.engine.types import GenerateRequest, Sampling
+from armature.limits import DEFAULT_LIMITS
 
 RECORD = Path(__file__).parent / "records" / "cpu.json"
 FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "error"]
@@ -35,7 +37,7 @@ def open_engine(model: Path, direct: bool) -> tuple[sglang_engine.SGLangEngine, 
         server_args = arguments.parse(FLAGS, model_path=str(model))
         from sglang.srt.entrypoints.engine import Engine
 
-        engine = sglang_engine.SGLangEngine(Engine(server_args=server_args), series.fresh_folder(), 0.0)
+        engine = sglang_engine.SGLangEngine(Engine(server_args=server_args), Trials(DEFAULT_LIMITS), series.fresh_folder(), 0.0)
     started = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     return engine, sum(p.memory_info().rss for p in started) / 2**20
 
