@@ -32,6 +32,8 @@ DP attention, too); where ranks find each other; a worker's commands.
 
 Where the kernel refuses (containers without `pidfd_getfd`; add `--cap-add SYS_PTRACE`), the node's log and its event `started` say
 `unconfined`. Our own processes then confine their listeners themselves, at most a second after they open.
+Some kernels let only holders of CAP_NET_ADMIN filter what a socket takes. Without it, listeners that are meant for this host are bound to
+the loopback interface instead; a node that other hosts should reach says `unconfined`, and its listeners answer on every interface.
 """
 
 

@@ -6,6 +6,7 @@ reaches it: packets to any other address are dropped, connection attempts first 
 
 reach     who a process may be reached by: addresses, and ports that are open to all
 bpf       the filter of a socket
+narrow    a listener is confined: by a filter, or to the loopback interface where the kernel lets this user set none
 notify    the kernel stops every listen(2) of a process tree until its supervisor has put the filter on: no moment of exposure
 sweep     a process looks for its own listeners, where the kernel refuses the above, and where nobody supervises
 

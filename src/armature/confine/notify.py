@@ -23,7 +23,7 @@ import socket
 import struct
 import sys
 
-from . import bpf
+from . import narrow
 from .reach import Reach
 
 # Of each machine: the kernel's name for it in a filter, and its numbers of the calls that are used here.
@@ -126,7 +126,7 @@ class Supervisor:
             fcntl.ioctl(self._fd, _STILL_VALID, struct.pack("Q", known))  # else the number may be another process's by now
             address, port = sock.getsockname()[:2]
             if limits := self._reach.limits(address, port):
-                bpf.confine(sock, limits)
+                narrow.confine(sock, limits)
 
 
 def _seccomp(program: Program) -> int:

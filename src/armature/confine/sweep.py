@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 
-from . import bpf
+from . import narrow
 from .reach import BY_KERNEL, Reach
 
 FIRST_S, LONGEST_S = 0.01, 1.0
@@ -61,7 +61,7 @@ def sweep(reach: Reach, confined: set[int]) -> list[int]:
             seen.add(inode)
             address, port = sock.getsockname()[:2]
             if inode not in confined and listens(sock) and (limits := reach.limits(address, port)):
-                bpf.confine(sock, limits)
+                narrow.confine(sock, limits)
                 confined.add(inode)
                 ports.append(port)
     confined &= seen  # an inode's number comes again

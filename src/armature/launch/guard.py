@@ -43,10 +43,10 @@ TYPE_CHECKING = False  # typing's own would have to be imported
 if __name__ == "__main__" and not TYPE_CHECKING:  # -I keeps these folders off the path; at its end, launch/http.py hides nothing
     sys.path += [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     import tree
-    from confine import notify
+    from confine import narrow, notify
     from confine.reach import BY_KERNEL, Reach
 else:
-    from armature.confine import notify
+    from armature.confine import narrow, notify
     from armature.confine.reach import BY_KERNEL, Reach
     from armature.launch import tree
 
@@ -148,7 +148,7 @@ class Guard:
 
     def _supervise(self, child: socket.socket, reach: Reach) -> notify.Supervisor | None:
         """Agree with the child on who confines its listeners: the kernel, where that may be."""
-        refused = notify.why_not(self.main)
+        refused = notify.why_not(self.main) or narrow.why_not(reach)
         said, fds = b"it ended at once", list[int]()
         with contextlib.suppress(OSError):  # it is dead
             child.sendall(b"0" if refused else b"1")
@@ -156,7 +156,7 @@ class Guard:
         if fds:
             return notify.Supervisor(fds[0], reach)
         reason = refused or said.decode()
-        print(f"guard: the kernel does not confine the listeners of this node ({reason}): its processes do, once they listen", flush=True)
+        print(f"guard: the kernel does not confine the listeners of this node ({reason}): its processes do, once they listen, where they may", flush=True)
         self._tell(unconfined=reason)
         return None
 

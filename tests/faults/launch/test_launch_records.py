@@ -71,7 +71,12 @@ def serve(bench: Bench, *flags: str, program: tuple[str, ...] = ("-m", "armature
 def kill_worker_until_it_is_back(bench: Bench) -> None:
     port = next(n for n in bench.nodes if n.name == "worker").ports["http"].first
     os.kill(main_process(bench, "worker"), signal.SIGKILL)
-    wait_for(lambda: bench.begun("worker") == 2 and answers(port), 20)
+    try:
+        wait_for(lambda: bench.begun("worker") == 2 and answers(port), 60)
+    except AssertionError as e:
+        launcher = bench.launchers[-1]
+        launcher.kill()
+        raise AssertionError(f"{e}: the worker began {bench.begun('worker')} times, and the launcher wrote:\n{launcher.communicate()[0]}") from e
 
 
 def main_process(bench: Bench, node: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -16,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from armature.confine import notify, sweep
-from armature.confine.reach import LOOPBACK, Reach, at
+from armature.confine import bpf, narrow, notify, sweep
+from armature.confine.reach import EVERY, LOOPBACK, Reach, at
 from armature.env import REACH
 from armature.launch.process import NodeProcess
 from support.outside import TRIED_S, Outside, outside
@@ -193,10 +194,7 @@ async def test_a_process_is_told_that_the_kernel_does_it(tmp_path: Path) -> None
 
 async def test_where_the_kernel_may_not_processes_are_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter around the guard refuses seccomp(2), as containers do: the node runs, and says what does not hold."""
-    refusing = tmp_path / "refusing.py"
-    refusing.write_text(REFUSING)
-    monkeypatch.setattr(sys, "executable", str(refusing))
-    refusing.chmod(0o755)
+    _python(monkeypatch, tmp_path, REFUSING)
     code = f"import os; print(os.environ[{REACH!r}])"
     fd = os.open(log := tmp_path / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     process = NodeProcess([PYTHON, "-c", code], dict(os.environ), tmp_path / "tmp", [], fd, "node", at([]))
@@ -208,7 +206,58 @@ async def test_where_the_kernel_may_not_processes_are_told_to(tmp_path: Path, mo
     assert first.startswith("guard: the kernel does not confine") and json.loads(second) == {"addresses": list(LOOPBACK), "open_ports": []}
 
 
+async def test_without_the_right_to_filters_a_listener_for_this_host_is_bound_to_loopback(
+    tmp_path: Path, there: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a user who is not root, on kernels that take filters from CAP_NET_ADMIN only."""
+    _python(monkeypatch, tmp_path, WITHOUT_NET_ADMIN)
+    async with Started(tmp_path, "plain", "::", at([])) as node:
+        assert reaches(LOOPBACK[0], node.port) and reaches(LOOPBACK[1], node.port)
+        if there.enter:  # what comes from this host comes by the loopback interface, whatever the address
+            assert there.answering([node.port]) == set()
+
+
+@pytest.mark.parametrize("open_to_others", [False, True])
+async def test_without_the_right_to_filters_a_node_says_which_reach_it_cannot_keep(
+    tmp_path: Path, there: Outside, monkeypatch: pytest.MonkeyPatch, open_to_others: bool
+) -> None:
+    _python(monkeypatch, tmp_path, WITHOUT_NET_ADMIN)
+    async with Started(tmp_path, "plain", "::", at(there.addresses[:1] if open_to_others else [])) as node:
+        assert ("unconfined" in node.process.facts) == (open_to_others and not anybody_may_filter(tmp_path))
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_no_right_to_filters_is_no_error_where_loopback_is_meant(family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(bpf, "confine", refuse)
+    with socket.socket(family) as s:
+        narrow.confine(s, LOOPBACK)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0") == b"lo"
+        with pytest.raises(PermissionError):
+            narrow.confine(s, (*LOOPBACK, "192.0.2.1"))
+    assert narrow.why_not(at([])) is None
+    assert "CAP_NET_ADMIN" in str(narrow.why_not(Reach((*LOOPBACK, "192.0.2.1"))))
+    assert narrow.why_not(Reach(EVERY)) is None
+
+
+def anybody_may_filter(root: Path) -> bool:
+    """Whether this kernel takes filters from processes without CAP_NET_ADMIN."""
+    code = "import socket; from armature.confine import bpf; bpf.confine(socket.socket(), ['127.0.0.1'])"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.run([str(root / "python"), "-c", code], env=environ, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 PYTHON = sys.executable
+# A Python without CAP_NET_ADMIN, if it had it.
+WITHOUT_NET_ADMIN = f"""#!{PYTHON}
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_NET_ADMIN = 24, 12
+if ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0):
+    assert os.geteuid(), "root may drop it"
+os.execv({PYTHON!r}, [{PYTHON!r}, *sys.argv[1:]])
+"""
 # A Python in which seccomp(2) fails with EPERM: a filter of prctl's kind, which cannot ask anybody.
 REFUSING = f"""#!{PYTHON}
 import ctypes, os, platform, struct, sys
@@ -222,6 +271,14 @@ libc.prctl(38, 1, 0, 0, 0)
 assert libc.prctl(22, 2, ctypes.byref(Program(len(steps), ctypes.addressof(data)))) == 0
 os.execv({PYTHON!r}, [{PYTHON!r}, *sys.argv[1:]])
 """
+
+
+def _python(monkeypatch: pytest.MonkeyPatch, root: Path, program: str) -> None:
+    """Have guards run in this Python."""
+    path = root / "python"
+    path.write_text(program)
+    path.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(path))
 
 
 async def _said(root: Path, code: str, reach: Reach) -> str:

@@ -1,0 +1,42 @@
+"""Narrowing a listener: by a filter where the kernel lets this process set one, else to the loopback interface.
+
+Some kernels take a filter only from those who have CAP_NET_ADMIN in the socket's network. What is meant for loopback only can then be
+bound to its interface, which takes no privilege; packets from other hosts come in by others.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from . import bpf
+from .reach import Reach, plain
+
+_LOOPBACK_INTERFACE = b"lo\0"
+
+
+def confine(sock: socket.socket, addresses: Sequence[str]) -> None:
+    """Let `sock`, of IPv4 or IPv6, take only what comes to `addresses`. Raises OSError when the kernel refuses."""
+    try:
+        bpf.confine(sock, addresses)
+    except PermissionError:
+        if not _loopback_only(addresses):
+            raise
+        # The whole of 127.0.0.0/8 and this host's own addresses, from this host: nobody else is let in by that.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _LOOPBACK_INTERFACE)
+
+
+def why_not(reach: Reach) -> str | None:
+    """Why this process could not confine a listener on every interface to `reach`; None when it can."""
+    if not (addresses := reach.limits("0.0.0.0", 0)):
+        return None
+    with socket.socket() as s:
+        try:
+            confine(s, addresses)
+        except OSError as e:
+            return f"a socket's filter: {e.strerror}; it needs CAP_NET_ADMIN"
+    return None
+
+
+def _loopback_only(addresses: Sequence[str]) -> bool:
+    return all(plain(a).is_loopback for a in addresses)
