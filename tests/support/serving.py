@@ -73,7 +73,8 @@ class Up:
     def _logs_of_failed(self) -> str:
         """What the nodes that failed wrote, more of it than a user is shown: libraries say why long before they give up."""
         failed = {e["node"] for e in self.events() if e["event"] == "failed" and e.get("node")}
-        return "".join(f"\n== {log.name}\n{log.read_text(errors='replace')[-12_000:]}" for log in self.runs.glob("*/*/logs/*.log") if log.stem in failed)
+        logs = [log for log in self.runs.glob("*/*/logs/*.log") if log.stem in failed]
+        return "".join(f"\n== {log.name}\n{log.read_text(errors='replace')[-12_000:]}" for log in logs)
 
     def end(self, number: int = signal.SIGINT) -> int:
         """Ask it to end, and return its exit code."""

@@ -156,7 +156,7 @@ class Guard:
         if fds:
             return notify.Supervisor(fds[0], reach)
         reason = refused or said.decode()
-        print(f"guard: the kernel does not confine the listeners of this node ({reason}): its processes do, once they listen, where they may", flush=True)
+        print(f"guard: the kernel does not confine the listeners of this node ({reason}): its processes try, once they listen", flush=True)
         self._tell(unconfined=reason)
         return None
 

@@ -76,7 +76,7 @@ def kill_worker_until_it_is_back(bench: Bench) -> None:
     except AssertionError as e:
         launcher = bench.launchers[-1]
         launcher.kill()
-        raise AssertionError(f"{e}: the worker began {bench.begun('worker')} times, and the launcher wrote:\n{launcher.communicate()[0]}") from e
+        raise AssertionError(f"{e}: the worker began {bench.begun('worker')} times; the launcher:\n{launcher.communicate()[0]}") from e
 
 
 def main_process(bench: Bench, node: str) -> int:
