@@ -7,7 +7,9 @@ An arm is a name and the folder of sources that serves it; arms take turns, `--r
 code are compared on one machine in one run. By default each turn starts its deployment anew, and nothing else runs. With
 `--together` all arms are up from the beginning, each turn is a load only, and the order changes every round: more turns in the same
 time, at the price of idle schedulers beside the measured one (and of memory: give the engines room for each other).
-Every user keeps one connection and sends one streamed completion after the other.
+Every user keeps one connection and sends one streamed completion after the other, and asks for the usage in every event: random
+weights make tokens without text, which the frontend would hold back else. A run whose tokens came in fewer events is no measure of
+the way of one token, and fails.
 Clients are processes of their own. Writes record.json: per run tokens per second, events per request, time to the first
 event, gaps between events, and the CPU time of each kind of process per token.
 """
@@ -40,6 +42,7 @@ from benchmarks.common.serving import served
 from benchmarks.common.stats import percentiles
 
 WARM_UP = 8  # output tokens of the requests before measuring
+STREAMED = 0.5  # events per token below which a run is void; under load the frontend may join two tokens now and then
 KINDS = {"scheduler": "sglang::scheduler", "worker": "-m armature worker", "frontend": "-m armature frontend"}  # by their command lines
 
 
@@ -86,7 +89,7 @@ async def _user(share: Share, prompts: list[list[int]], seen: Seen) -> None:
     connection = await Connection.open(share.port)
     for prompt in prompts:
         body = {"model": share.model, "prompt": prompt, "max_tokens": share.output, "temperature": 0, "ignore_eos": True}
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body |= {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
         last, events, tail = time.perf_counter(), 0, b""
         async for piece in connection.post("/v1/completions", body):
             now = time.perf_counter()
@@ -96,7 +99,7 @@ async def _user(share: Share, prompts: list[list[int]], seen: Seen) -> None:
                 last, events, tail = now, events + count, piece
         usage = json.loads(tail[tail.rindex(b"data: {") + 6 :].partition(b"\n")[0])["usage"]
         seen.tokens += usage["completion_tokens"]
-        seen.events.append(events - 1)  # without the one that tells the usage
+        seen.events.append(events - 1)  # without the one that tells the whole usage
     await connection.close()
 
 
@@ -110,11 +113,13 @@ def measure(
     seen = list(pool.map(ask, shares))
     took = max(s.ended for s in seen) - min(s.began for s in seen)
     tokens = sum(s.tokens for s in seen)
+    if (events := statistics.median(e for s in seen for e in s.events)) < STREAMED * output:
+        raise RuntimeError(f"{output} tokens came in {events:g} events: they were not streamed one by one")
     return {
         "tokens_per_s": round(tokens / took, 1),
         "tokens": tokens,
         "seconds": round(took, 2),
-        "events_per_request": statistics.median(e for s in seen for e in s.events),
+        "events_per_request": events,
         "first_ms": percentiles([t * 1e3 for s in seen for t in s.first]),
         "gap_ms": percentiles([t * 1e3 for s in seen for t in s.gaps]),
     }
@@ -139,8 +144,14 @@ def together(pool: ProcessPoolExecutor, arms: Mapping[str, str], a: argparse.Nam
             stack.push(opened[name].__exit__)
             measure(pool, url, plan["model"], a, 1, WARM_UP, seed=10_000)
         for number in range(a.rounds):
-            for name in list(arms) if number % 2 == 0 else reversed(arms):
+            for name in rotated(list(arms), number):
                 yield name, number, _turn(pool, *begun[name].result(), a, number)
+
+
+def rotated(names: list[str], number: int) -> list[str]:
+    """The arms' order in round `number`: each is first, and each comes after each other one, in turn."""
+    turned = names[number % len(names) :] + names[: number % len(names)]
+    return turned if number // len(names) % 2 == 0 else turned[::-1]
 
 
 def _arm(name: str, source: str, a: argparse.Namespace) -> AbstractContextManager[tuple[str, dict[str, Any]]]:
@@ -178,6 +189,12 @@ def main() -> int:
         for name, number, figures in (together if a.together else one_by_one)(pool, arms, a):
             runs[name].append(figures)
             print(name, number, json.dumps(figures), flush=True)
+    write(a, runs)
+    return 0
+
+
+def write(a: argparse.Namespace, runs: Mapping[str, list[dict[str, Any]]]) -> None:
+    """record.json, of all that was measured."""
     record = {
         "hardware": hardware() | {"gpus": gpus()},
         "versions": versions(),
@@ -192,7 +209,6 @@ def main() -> int:
     }
     (a.out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["tokens_per_s"]))
-    return 0
 
 
 def _other_paths() -> list[str]:

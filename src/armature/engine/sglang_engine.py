@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import time
@@ -129,6 +130,11 @@ class SGLangEngine:
             self._manager.abort_request(rid=_output_id(request_id, output))
         if request_id not in self._outputs:
             self._manager.abort_request(rid=request_id)
+
+    async def settle(self) -> None:
+        """See `engine.types.Engine.settle`. Schedulers do it before the next request that they are sent."""
+        gc.collect()
+        await self._manager.freeze_gc()
 
     async def healthy(self) -> bool:
         """Whether every scheduler answers within HEALTH_TIMEOUT_S."""

@@ -218,6 +218,10 @@ class Engine(Protocol):
         """Whether the scheduler answers now."""
         ...
 
+    async def settle(self) -> None:
+        """Called once, when all is made that stays: it is looked at no more for garbage, in any process of the engine."""
+        ...
+
     async def loads(self) -> list[RankLoad]:
         """What each data-parallel rank has to do. A rank whose report cannot be read is left out."""
         ...

@@ -74,8 +74,9 @@ class Generating:
         await asyncio.gather(*(self._rank_canary(rank, CANARY_TIMEOUT_S) for rank in range(self.engine.info.dp_size)))
 
     async def warm_up(self) -> None:
-        """Use once whatever a request can ask for. Raises RuntimeError when the engine fails."""
+        """Use once whatever a request can ask for, so that nothing is made later. Raises RuntimeError when the engine fails."""
         await warmup.run(self.engine.info, self.MAKES_FIRST_TOKEN, lambda request: self.one_token(self.alone(request), CANARY_TIMEOUT_S))
+        await self.engine.settle()
 
     async def signs(self) -> dict[int, float] | None:
         """When each rank made its last report. None while the profiler is started or writes its traces: the ranks do nothing else then."""

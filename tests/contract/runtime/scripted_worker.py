@@ -138,6 +138,9 @@ class ScriptedEngine:
     async def healthy(self) -> bool:
         return True
 
+    async def settle(self) -> None:
+        pass
+
     def kv_event_sources(self) -> list[KvEventSource]:
         return []
 

@@ -6,6 +6,7 @@ kv_publisher            the publisher of KV events that `--kv-events-config` nam
 grammars                the cache and the threads of compiled guides, bounded
 guide_steps             a limit on what following a guide takes
 dead_ends               a request for which no token is allowed ends alone
+garbage                 what was made before it served is looked at no more
 resumed                 requests that go on here after another worker had sent part of their output
 transfers               KV caches in many pieces go to another engine in parts
 """
@@ -29,7 +30,7 @@ def run(server_args: Any, port_args: Any, gpu_id: int, tp_rank: int, pp_rank: in
     from sglang.srt.managers.scheduler import run_scheduler_process
     from sglang.srt.managers.scheduler_components.kv_events_publisher import SchedulerKvEventsPublisher
 
-    from armature.engine.scheduler import dead_ends, grammars, guide_steps, heartbeat, kv_publisher, resumed, transfers
+    from armature.engine.scheduler import dead_ends, garbage, grammars, guide_steps, heartbeat, kv_publisher, resumed, transfers
 
     # A fresh interpreter, on GPUs: its parent has left word. A fork of the worker does as the worker does.
     sweep.keep_on(env.REACH, os.environ)
@@ -40,6 +41,7 @@ def run(server_args: Any, port_args: Any, gpu_id: int, tp_rank: int, pp_rank: in
     grammars.install()
     guide_steps.install()
     dead_ends.install()
+    garbage.install()
     resumed.install()
     if server_args.disaggregation_mode == "prefill":
         transfers.install()
