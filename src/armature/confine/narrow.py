@@ -1,7 +1,7 @@
-"""Narrowing a listener: by a filter where the kernel lets this process set one, else to the loopback interface.
+"""Confines one listener: with a packet filter if the kernel permits it, else by binding it to the loopback interface.
 
-Some kernels take a filter only from those who have CAP_NET_ADMIN in the socket's network. What is meant for loopback only can then be
-bound to its interface, which takes no privilege; packets from other hosts come in by others.
+Some kernels accept a filter only from processes with CAP_NET_ADMIN. A listener for this host only can then be bound to the
+loopback interface, which needs no privilege: packets from other hosts arrive on other interfaces.
 """
 
 from __future__ import annotations

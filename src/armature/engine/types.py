@@ -219,7 +219,7 @@ class Engine(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Called once, when all is made that stays: it is looked at no more for garbage, in any process of the engine."""
+        """Exempt all objects that exist now from garbage collection, in each process of the engine. Call it once, after the warm-up."""
         ...
 
     async def loads(self) -> list[RankLoad]:

@@ -6,7 +6,7 @@ kv_publisher            the publisher of KV events that `--kv-events-config` nam
 grammars                the cache and the threads of compiled guides, bounded
 guide_steps             a limit on what following a guide takes
 dead_ends               a request for which no token is allowed ends alone
-garbage                 what was made before it served is looked at no more
+garbage                 garbage collection skips what was created before serving
 resumed                 requests that go on here after another worker had sent part of their output
 transfers               KV caches in many pieces go to another engine in parts
 """

@@ -1,8 +1,8 @@
-"""What a scheduler has made before it serves is looked at no more for garbage.
+"""Garbage collection skips the objects that a scheduler created before it serves.
 
-Its warm-up imports a compiler and leaves some million objects. Python looks through all of them now and then, which takes half a second
-and more, and meanwhile the scheduler makes nobody's tokens. SGLang has a request for it; here garbage is thrown away first, as what is
-frozen stays for ever.
+The warm-up imports a compiler and leaves about a million objects. A full collection visits all of them and takes half a second or
+more; no request gets a token meanwhile. SGLang's FreezeGCReq exempts them. Here a collection runs first, because frozen
+garbage is never freed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ def install() -> None:
         began = time.monotonic()
         gc.collect()
         freeze(self, request)
-        logger.info("garbage: %d objects are looked at no more (%.1f s)", gc.get_freeze_count(), time.monotonic() - began)
+        logger.info("garbage collection: froze %d objects in %.1f s", gc.get_freeze_count(), time.monotonic() - began)
 
     Scheduler.handle_freeze_gc = collect_and_freeze
