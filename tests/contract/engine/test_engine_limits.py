@@ -182,6 +182,7 @@ async def test_a_guide_that_does_not_compile_is_refused_with_the_compilers_reaso
     [
         {"guide": Guide("ebnf", "root ::= root")},
         {"guide": Guide("json_schema", '{"$ref": "#"}')},
+        {"guide": Guide("ebnf", "root ::= a\na ::= b\nb ::= a")},
         {"guide": Guide("ebnf", 'root ::= "a"'), "min_new_tokens": 8},
     ],
     ids=str,

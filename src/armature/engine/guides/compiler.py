@@ -38,10 +38,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """size: bytes of the compiled guide. error: why it cannot be compiled. Neither: it took too much."""
+    """size: bytes of the compiled guide. error: why it cannot be compiled. Neither: it took too much.
+
+    dead: it compiled, and no output can satisfy it: it allows not even a first token.
+    """
 
     size: int = 0
     error: str | None = None
+    dead: bool = False
 
     @property
     def too_much(self) -> bool:
@@ -125,7 +129,18 @@ def _outcome(grammar: Any) -> Outcome:
     error = getattr(grammar, "error_message", None)
     if error is not None:
         return Outcome() if "bad_alloc" in error else Outcome(error=error)
-    return Outcome(size=size_of(grammar))
+    return Outcome(size=size_of(grammar), dead=_is_dead(grammar))
+
+
+def _is_dead(grammar: Any) -> bool:
+    """Whether no token may come first. Known of xgrammar's guides only; of others the scheduler finds out (`scheduler.dead_ends`)."""
+    from sglang.srt.constrained.xgrammar_backend import XGrammarGrammar
+
+    if not isinstance(grammar, XGrammarGrammar):
+        return False
+    mask = grammar.allocate_vocab_mask(grammar.vocab_size, 1, "cpu")
+    grammar.fill_vocab_mask(mask, 0)
+    return not bool(mask.any())
 
 
 def size_of(grammar: Any) -> int:

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from armature.engine.guides import compiler
+from armature.engine.guides import DEAD_END, compiler
 from armature.engine.guides.compiler import Outcome, Trial
 from armature.engine.types import Guide, RequestRefused
 from armature.limits import RequestLimits
@@ -67,6 +67,8 @@ class Trials:
 
     def _problem(self, outcome: Outcome) -> str | None:
         limits = self._limits
+        if outcome.dead:
+            return DEAD_END
         if outcome.error is not None:
             return f"the guide does not compile: {_SOURCE_LINE.sub('', outcome.error).strip()[:ERROR_CHARS]}"
         if outcome.too_much:
