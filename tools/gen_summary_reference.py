@@ -53,11 +53,13 @@ def schema() -> str:
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
     """`model` and every model in its fields, each once, in the order in which they are met."""
-    found = [model]
-    for name in found:
-        found += [m for info in name.model_fields.values() for m in _inside(info.annotation) if m not in found]
-        found = list(dict.fromkeys(found))
-    return found
+    found = {model: None}
+    waiting = [model]
+    for each in waiting:
+        new = dict.fromkeys(m for info in each.model_fields.values() for m in _inside(info.annotation) if m not in found)
+        found |= new
+        waiting += new
+    return list(found)
 
 
 def _inside(annotation: object) -> Iterator[type[BaseModel]]:
