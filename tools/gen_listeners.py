@@ -16,24 +16,23 @@ FILE = Path(__file__).absolute().parents[1] / "docs" / "reference" / "listeners.
 HEAD = """\
 # Listeners
 
-Generated from `armature.launch.listeners`: change it there. A test walks the processes of every topology and fails for a listener
-that is not here. `benchmarks/listeners` prints what the walk found.
+Generated from `armature.launch.listeners`: edit that, not this page. A test walks the processes of every topology and fails if a
+listener is missing here. `benchmarks/listeners` prints the listeners that it found.
 
-The guard of each node confines every listener of its process tree to loopback and to the addresses that the configuration names. The
-kernel holds each `listen` call until the filter is on: for every library, for IPv4 and IPv6, at any time
-([decision 9](../decisions/0009-listeners.md)). Other hosts reach nothing, unless a setting of the last
-column names an address of a network.
+The guard of each node confines every listener of its process tree to loopback and the configured addresses. The kernel holds each `listen`
+call until the filter is attached: for every library, for IPv4 and IPv6, at any time ([decision 9](../decisions/0009-listeners.md)). Other
+hosts reach a listener only if the setting in the last column is a network address.
 
-**Loopback is open to every user of the host.** On a host that you share, another user can read KV caches from mooncake's port and
-connect to the planes. Run there in a container or a network namespace of your own.
+**Loopback is open to every user of the host.** On a shared host, another user can read KV caches from mooncake's port and connect to the
+planes. There, run Armature in your own container or network namespace.
 
-What is joined by files in a folder of mode 0700 has no port: SGLang's sockets between its processes, whose messages are pickles (with
-DP attention, too); where ranks find each other; a worker's commands.
+These connections use files in a folder of mode 0700 instead of ports: SGLang's sockets between its processes, whose messages are pickles
+(also with DP attention); the rendezvous of ranks; a worker's commands.
 
-Where the kernel refuses (containers without `pidfd_getfd`; add `--cap-add SYS_PTRACE`), the node's log and its event `started` say
-`unconfined`. Our own processes then confine their listeners themselves, at most a second after they open.
-Some kernels let only holders of CAP_NET_ADMIN filter what a socket takes. Without it, listeners that are meant for this host are bound to
-the loopback interface instead; a node that other hosts should reach says `unconfined`, and its listeners answer on every interface.
+If the kernel refuses the filter (containers without `pidfd_getfd`; add `--cap-add SYS_PTRACE`), the node's log and its event `started` say
+`unconfined`. Armature's own processes then confine their listeners themselves, at most a second after they open.
+On some kernels only processes with CAP_NET_ADMIN may attach a socket filter. Without it, listeners for this host are bound to the loopback
+interface instead. A node that other hosts should reach says `unconfined`, and its listeners answer on every interface.
 """
 
 
@@ -45,7 +44,7 @@ def row(d: Declared) -> str:
 
 
 def markdown() -> str:
-    lines = ["| node | process | port | what it is | what comes over it | other hosts reach it by |", "|---|---|---|---|---|---|"]
+    lines = ["| node | process | port | purpose | data | other hosts reach it with |", "|---|---|---|---|---|---|"]
     return "\n".join([HEAD, *lines, *map(row, DECLARED)]) + "\n"
 
 

@@ -6,6 +6,7 @@ fields (src/armature/config/data/fields.json).
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import types
@@ -29,16 +30,16 @@ FIELDS = ROOT / "src" / "armature" / "config" / "data" / "fields.json"
 HEAD = """\
 # Configuration
 
-Generated from `armature.config.schema`: change it there.
+Generated from `armature.config.schema`: edit that, not this page.
 
-`armature up agg +model=tiny-qwen3 frontend.port=8080` chooses one file of each group under `conf/` and then sets fields.
-A native SGLang flag is `engine.args.<flag>=<value>` for all workers, or `topology.roles.<group>.engine.args.<flag>=<value>`
-for one group; `armature flags` lists them. `null` takes a flag back.
+`armature up agg +model=tiny-qwen3 frontend.port=8080` selects one file of each group under `conf/` and then sets fields.
+Set a native SGLang flag with `engine.args.<flag>=<value>` for all workers, or with `topology.roles.<group>.engine.args.<flag>=<value>`
+for one group; `armature flags` lists all flags. `null` unsets a flag.
 
 """
 
 SWEEPS = """\
-`armature bench ... hydra/launcher=submitit_slurm hydra.launcher.partition=gpu` asks Slurm for a job for each run.
+`armature bench ... hydra/launcher=submitit_slurm hydra.launcher.partition=gpu` submits each run as a Slurm job.
 
 """
 
@@ -47,12 +48,15 @@ def render() -> str:
     parts = [HEAD, "## Groups\n\n| group | choices |\n|---|---|\n"]
     parts += [f"| `{group}` | {', '.join(f'`{n}`' for n in names)} |\n" for group, names in groups(conf_dir()).items()]
     alone = {name: info for name, info in Deployment.model_fields.items() if _section(info.annotation) is None}
-    parts.append("\n## By themselves\n\n| field | type | default | meaning |\n|---|---|---|---|\n")
+    parts.append("\n## Fields outside sections\n\n| field | type | default | meaning |\n|---|---|---|---|\n")
     parts += [f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {info.description} |\n" for name, info in alone.items()]
     for name, info in Deployment.model_fields.items():
         section = _section(info.annotation)
         if section is not None:
-            parts += [f"\n## {name}\n\n{(section.__doc__ or '').strip()}\n\n", "| field | type | default | meaning |\n|---|---|---|---|\n"]
+            parts += [
+                f"\n## {name}\n\n{inspect.cleandoc(section.__doc__ or '')}\n\n",
+                "| field | type | default | meaning |\n|---|---|---|---|\n",
+            ]
             parts += [f"| `{field}` | {kind} | {default} | {meaning} |\n" for field, kind, default, meaning in _rows(section, f"{name}.")]
     parts += [f"\n## Jobs of a sweep\n\n{SWEEPS}", "| setting | type | default | meaning |\n|---|---|---|---|\n"]
     parts += [f"| `{field}` | {kind} | {default} | {meaning} |\n" for field, kind, default, meaning in _rows(SlurmJobs, PREFIX)]

@@ -23,12 +23,12 @@ REFERENCE = Path(__file__).absolute().parents[1] / "docs" / "reference"
 HEAD = f"""\
 # summary.json
 
-Generated from `armature.bench.summary` (version {SUMMARY_VERSION}): change it there. `summary.schema.json` is its JSON schema.
+Generated from `armature.bench.summary` (version {SUMMARY_VERSION}): edit that, not this page. `summary.schema.json` is its JSON schema.
 
-`armature summarize RUN` writes it into `RUN/results/`, with `requests.parquet`: one row a request.
-Only requests of the measuring phase count; only those that succeeded have latencies and tokens.
+`armature summarize RUN` writes `summary.json` to `RUN/results/`, with `requests.parquet`: one row per request.
+Only requests of the measuring phase count. Only successful requests have latencies and tokens.
 
-Percentiles are interpolated linearly: of n values in order, the q-th percentile lies at place (n - 1) q / 100, counted from 0.
+Percentiles are interpolated linearly: the q-th percentile of n sorted values is at index (n - 1) q / 100, counted from 0.
 """
 
 
@@ -38,7 +38,7 @@ def markdown() -> str:
         parts.append(f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|\n")
         parts += [f"| `{name}` | {_type(info.annotation)} | {info.description or ''} |\n" for name, info in model.model_fields.items()]
     parts.append(
-        "\n## requests.parquet\n\nIts metadata holds `armature.requests.version`, and each column's the meaning that stands here.\n\n"
+        "\n## requests.parquet\n\nThe file's metadata has `armature.requests.version`; each column's metadata has the meaning below.\n\n"
     )
     parts.append("| column | type | meaning |\n|---|---|---|\n")
     for c in parquet.SCHEMA:
@@ -53,11 +53,13 @@ def schema() -> str:
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
     """`model` and every model in its fields, each once, in the order in which they are met."""
-    found = [model]
-    for name in found:
-        found += [m for info in name.model_fields.values() for m in _inside(info.annotation) if m not in found]
-        found = list(dict.fromkeys(found))
-    return found
+    found = {model: None}
+    waiting = [model]
+    for each in waiting:
+        new = dict.fromkeys(m for info in each.model_fields.values() for m in _inside(info.annotation) if m not in found)
+        found |= new
+        waiting += new
+    return list(found)
 
 
 def _inside(annotation: object) -> Iterator[type[BaseModel]]:

@@ -27,18 +27,20 @@ class SlurmJobs(Section):
     gres: str | None = None
     comment: str | None = None
     name: str = Field(default="armature", description="The jobs' name in the queue.")
-    timeout_min: int = Field(default=60, gt=0, description="Minutes that one run may take.")
-    signal_delay_s: int = Field(default=90, ge=0, description="Seconds before that limit at which a run starts to drain.")
+    timeout_min: int = Field(default=60, gt=0, description="Time limit of a run in minutes.")
+    signal_delay_s: int = Field(default=90, ge=0, description="A run starts to drain this many seconds before its time limit.")
     cpus_per_task: int | None = Field(default=None, gt=0, description="Cores of a run; null: the cluster's default.")
-    mem_gb: float | None = Field(default=None, gt=0, description="Memory of a run.")
+    mem_gb: float | None = Field(default=None, gt=0, description="Memory of a run in GB.")
     gpus_per_node: int | None = Field(default=None, ge=0, description="GPUs of a run; null: its hardware.gpus.")
     exclusive: bool = Field(
-        default=True, description="Whether a run has its host to itself; other jobs on it would disturb the measurement."
+        default=True, description="Whether a run has its host to itself; other jobs on the host would disturb the measurement."
     )
-    array_parallelism: int = Field(default=256, gt=0, description="Most runs at a time.")
-    setup: list[str] = Field(default_factory=list, description="Lines of shell before each run, such as 'module load cuda'.")
-    additional_parameters: dict[str, Any] = Field(default_factory=dict, description="More of sbatch's options.")
-    submitit_folder: str | None = Field(default=None, description="Where jobs' scripts, logs and results lie; null: jobs/ in the sweep's.")
+    array_parallelism: int = Field(default=256, gt=0, description="Maximum number of concurrent runs.")
+    setup: list[str] = Field(default_factory=list, description="Shell commands before each run, such as 'module load cuda'.")
+    additional_parameters: dict[str, Any] = Field(default_factory=dict, description="Additional sbatch options.")
+    submitit_folder: str | None = Field(
+        default=None, description="Folder of the jobs' scripts, logs and results; null: jobs/ in the sweep's folder."
+    )
 
 
 def read(words: Sequence[str]) -> tuple[list[str], SlurmJobs | None]:

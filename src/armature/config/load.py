@@ -37,8 +37,8 @@ class Ramp(Section):
 class Prefix(Section):
     """Prefixes that prompts share; `input` is what follows."""
 
-    groups: int = Field(ge=1, description="How many prefixes there are.")
-    length: int = Field(ge=1, description="Tokens of each.")
+    groups: int = Field(ge=1, description="Number of prefixes.")
+    length: int = Field(ge=1, description="Tokens in each prefix.")
 
 
 class Workload(Section):
@@ -58,9 +58,9 @@ class Workload(Section):
 class Warmup(Section):
     """A closed loop before the measurement. It ends at `count` or `time_s`; without both there is none."""
 
-    count: int | None = Field(default=None, gt=0, description="Requests.")
-    time_s: float | None = Field(default=None, gt=0, description="Seconds.")
-    concurrency: int | None = Field(default=None, gt=0, description="null: as the load.")
+    count: int | None = Field(default=None, gt=0, description="The warm-up ends after this many requests.")
+    time_s: float | None = Field(default=None, gt=0, description="The warm-up ends after this many seconds.")
+    concurrency: int | None = Field(default=None, gt=0, description="null: as in the load.")
 
 
 class Known(Section):
@@ -100,26 +100,26 @@ class Limits(Section):
 
 
 class Load(Section):
-    """The load on the server. A run with load ends when the load has ended, with a summary and a report."""
+    """The load on the server. When the load ends, the run writes a summary and a report, and ends."""
 
     name: str = Field(default="none", description="none: the run serves until Ctrl-C.")
-    shape: Literal["closed", "open", "trace"] | None = Field(default=None, description="null: as concurrency, rate or trace say.")
-    concurrency: int | None = Field(default=None, gt=0, description="Closed loop: requests at any time.")
+    shape: Literal["closed", "open", "trace"] | None = Field(default=None, description="null: follows from concurrency, rate or trace.")
+    concurrency: int | None = Field(default=None, gt=0, description="Closed loop: number of concurrent requests.")
     rate: float | None = Field(default=None, gt=0, description="Open loop: requests per second.")
-    arrivals: Literal["poisson", "constant"] = Field(default="poisson", description="Open loop: the gaps between requests.")
+    arrivals: Literal["poisson", "constant"] = Field(default="poisson", description="Open loop: distribution of the gaps between requests.")
     ramp: Ramp | None = None
     steps: list[tuple[float, float]] = Field(
         default_factory=list, description="[seconds, level] pairs in order; they replace concurrency or rate."
     )
     trace: str | None = Field(default=None, description="File in Mooncake's trace format to replay.")
     speed: float = Field(default=1.0, gt=0, description="Trace: how much faster than recorded.")
-    max_in_flight: int = Field(default=1024, gt=0, description="Open loop, trace: requests at any time at most.")
+    max_in_flight: int = Field(default=1024, gt=0, description="Open loop, trace: maximum number of concurrent requests.")
     user: User = Field(default="completions", description="The API that requests use.")
     input: Length = Field(default="128", description="Tokens of a prompt: 128, uniform:64:256, lognormal:512:0.5.")
-    output: Length = Field(default="32", description="Tokens of an answer, likewise.")
+    output: Length = Field(default="32", description="Tokens of an answer, in the same form as input.")
     prompt: Literal["ids", "text"] | None = Field(default=None, description="Token ids or words; null: ids where the API takes them.")
     prefix: Prefix | None = None
-    turns: int = Field(default=1, ge=1, description="Requests of a conversation (chat).")
+    turns: int = Field(default=1, ge=1, description="Requests per conversation (chat).")
     think_s: float = Field(default=0.0, ge=0, description="Seconds between an answer and the next turn.")
     classes: list[Workload] = Field(
         default_factory=list, description="Classes of a mixed load, instead of user, input, output, prefix, turns."
@@ -127,26 +127,28 @@ class Load(Section):
     count: int | None = Field(default=None, gt=0, description="The load ends after this many requests.")
     time_s: float | None = Field(default=None, gt=0, description="The load ends after this many seconds.")
     known: Known | None = None
-    drain_s: float = Field(default=60.0, ge=0, description="Seconds that running requests get at the end.")
+    drain_s: float = Field(default=60.0, ge=0, description="Seconds that running requests get to finish at the end.")
     warmup: Warmup = Warmup()
     seed: int = Field(default=0, ge=0, description="Seed of prompts and arrival times.")
-    ignore_eos: bool = Field(default=True, description="Answers have exactly the length that was asked for.")
+    ignore_eos: bool = Field(default=True, description="Answers have exactly the requested length.")
     temperature: float = Field(default=0.0, ge=0)
-    id_range: tuple[int, int] = Field(default=(100, 400), description="Token ids of prompts, first and last; every model has these.")
+    id_range: tuple[int, int] = Field(
+        default=(100, 400), description="First and last token id in prompts; every model has the default ids."
+    )
     server: Literal["auto", "usage", "dynamo", "plain"] = Field(
         default="auto",
-        description="How the server tells the tokens of each chunk. usage: by the usage in every chunk; dynamo: by token ids; "
-        "plain: it does not, and a chunk with text counts, although tokens may have no text of their own. "
-        "auto: usage; with topology=external, plain where the server refuses or does not send it.",
+        description="How the client counts the tokens of each chunk. usage: from the usage in every chunk; dynamo: from token ids; "
+        "plain: it counts chunks with text, although a token may have no text of its own. "
+        "auto: usage; with topology=external, plain if the server refuses or omits the usage.",
     )
     extra_body: dict[str, Any] = Field(default_factory=dict, description="Additional fields of each request's body.")
-    timeout_s: float = Field(default=600.0, gt=0, description="Seconds that one request may take.")
+    timeout_s: float = Field(default=600.0, gt=0, description="Timeout of a request in seconds.")
     processes: int = Field(default=1, ge=1, description="Processes of the load generator.")
     limits: Limits = Limits()
     slo: Goals = Goals()
     tolerance: Tolerance = Tolerance()
     sample_s: float = Field(default=1.0, ge=0, description="Sample interval of the nodes' metrics in seconds; 0: no samples.")
-    keep: bool = Field(default=False, description="true: serve on after the report, until Ctrl-C.")
+    keep: bool = Field(default=False, description="true: continue to serve after the report, until Ctrl-C.")
 
     @field_validator("trace")
     @classmethod

@@ -13,7 +13,7 @@ from armature.config.servers import Host
 
 
 class Hardware(Section):
-    """What the processes run on."""
+    """The hardware that the processes run on."""
 
     name: str
     device: Literal["cpu", "cuda"]
@@ -26,27 +26,27 @@ class LauncherSection(Section):
     """Where processes are started."""
 
     name: Literal["local"] = "local"
-    restarts: int = Field(default=3, ge=0, description="Restarts of a service that dies while the run serves; one more death ends the run.")
-    restart_window_s: float = Field(default=600.0, gt=0, description="Only deaths within this time count.")
+    restarts: int = Field(default=3, ge=0, description="Restarts of a service that dies while the run serves; the next death ends the run.")
+    restart_window_s: float = Field(default=600.0, gt=0, description="Seconds after which a death no longer counts.")
 
 
 class RunSection(Section):
-    """What is kept of a run."""
+    """Where a run keeps its files."""
 
     dir: Text = Field(
         default=None,
         min_length=1,
-        description="The folder of runs: each keeps its logs, events and results in DIR/<name>/<id>. A relative one starts at the current "
-        "folder. null: `ARMATURE_RUNS`, else `runs`.",
+        description="The folder of runs: each run keeps its logs, events and results in DIR/<name>/<id>. A relative path starts at the "
+        "current folder. null: `ARMATURE_RUNS`, else `runs`.",
     )
 
 
 class Observe(Section):
-    """Whether a run watches itself."""
+    """Monitoring of a run."""
 
     name: Literal["none", "prometheus"] = Field(
         default="none",
-        description="prometheus: the run starts one that scrapes all its processes; engines export metrics (enable_metrics).",
+        description="prometheus: the run starts a Prometheus that scrapes all its processes; engines export metrics (enable_metrics).",
     )
     port: int = Field(default=0, ge=0, le=65535, description="Port of Prometheus, on loopback; 0: any free port.")
     scrape_s: float = Field(default=5.0, ge=0.1, description="Scrape interval in seconds.")
@@ -63,24 +63,25 @@ class Observe(Section):
 
 
 class Profile(Section):
-    """What is profiled in the steady part of the load. A profile costs time: do not compare such runs with others."""
+    """Profiles of the steady part of the load. Profiling costs time: do not compare profiled runs with others."""
 
     name: Literal["none", "torch", "pyspy", "nsys"] = Field(
-        default="none", description="torch: operators of each engine; pyspy: a flame graph of Python; nsys: NVIDIA's tracer around workers."
+        default="none",
+        description="torch: operators of each engine; pyspy: Python flame graphs; nsys: NVIDIA Nsight Systems around workers.",
     )
-    after_s: float = Field(default=2.0, ge=0, description="Seconds from the end of the warm-up.")
-    seconds: float = Field(default=5.0, gt=0, description="How long it records.")
+    after_s: float = Field(default=2.0, ge=0, description="Seconds from the end of the warm-up to the start of the profile.")
+    seconds: float = Field(default=5.0, gt=0, description="Length of the profile in seconds.")
     nodes: list[str] = Field(default_factory=list, description="Nodes to profile; empty: all workers.")
 
 
 class Frontend(Section):
     """The OpenAI-compatible HTTP server."""
 
-    host: Host = Field(default=LOOPBACK, description="The address it listens on, IPv4 or IPv6; 0.0.0.0 serves every interface.")
+    host: Host = Field(default=LOOPBACK, description="The address to listen on, IPv4 or IPv6; 0.0.0.0 serves every interface.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
     admin: bool = Field(
-        default=False, description="Serve `/busy_threshold`: whoever reaches the port can read and set the router's busy limits there."
+        default=False, description="Serve `/busy_threshold`: any client of the port can read and set the router's busy limits there."
     )
 
 
@@ -89,13 +90,13 @@ class Worker(Section):
 
     egress: Literal["push", "pull"] = Field(default="push", description="How a worker hands chunks to the runtime.")
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
-    start_timeout_s: float = Field(default=600.0, gt=0, description="Seconds from the start of a worker to its being ready.")
+    start_timeout_s: float = Field(default=600.0, gt=0, description="Seconds that a worker may take to become ready.")
     control: bool = Field(
-        default=False, description="Whether they take commands: load, profile/start, profile/stop, kv/check (armature control)."
+        default=False, description="Whether workers take commands: load, profile/start, profile/stop, kv/check (armature control)."
     )
     check_s: float = Field(
         default=10.0,
         ge=0,
-        description="A rank of the engine that has given no sign of life for half as many seconds stops new requests for its worker; "
-        "after all of them it ends the worker. Must be longer than the longest step, such as the prefill of one chunk. 0: never.",
+        description="If a rank of the engine sends no report for half of these seconds, its worker gets no new requests; "
+        "after all of them the worker exits. Must be longer than the longest step, such as the prefill of one chunk. 0: no check.",
     )

@@ -14,7 +14,7 @@ class Runtime(Section):
     """How processes find and call each other."""
 
     name: str
-    namespace: str = Field(default="armature", pattern=r"^[a-z0-9_-]+$", description="The runtime's namespace of this deployment.")
+    namespace: str = Field(default="armature", pattern=r"^[a-z0-9_-]+$", description="The deployment's namespace in the runtime.")
     discovery: Literal["file", "etcd"] = Field(
         default="file", description="How processes find each other: by files in the run directory, or by an etcd server."
     )
@@ -23,8 +23,8 @@ class Runtime(Section):
         default="zmq", description="How workers' events reach the frontend: directly, or through a NATS server."
     )
     events_durable: bool = Field(default=False, description="Whether KV events are also kept in a JetStream stream of a NATS server.")
-    nats_url: str | None = Field(default=None, description="A NATS server that you run; null: the run starts one where it needs one.")
-    etcd_url: str | None = Field(default=None, description="An etcd server that you run; null: the run starts one where it needs one.")
+    nats_url: str | None = Field(default=None, description="An existing NATS server; null: the run starts one if it needs one.")
+    etcd_url: str | None = Field(default=None, description="An existing etcd server; null: the run starts one if it needs one.")
 
     @field_validator("nats_url")
     @classmethod

@@ -21,16 +21,16 @@ class RoleGroup(Section):
 
     role: str = Field(description="The kind of worker: a module of armature.worker.roles.")
     replicas: int = Field(default=1, ge=1, le=1024)
-    gpus: int = Field(default=1, ge=0, description="GPUs of one replica, on hardware that has any.")
+    gpus: int = Field(default=1, ge=0, description="GPUs of each replica, on hardware with GPUs.")
     share_gpus_with: str | None = Field(
-        default=None, description="A group before this one whose GPUs are used: replica i with its replica i."
+        default=None, description="An earlier group whose GPUs this one shares: replica i uses those of its replica i."
     )
     engine: EngineSection = EngineSection()
     env: TextMap = Field(default_factory=dict, description="Environment of these workers; null removes a variable of hardware.env.")
 
 
 class Topology(Section):
-    """Which workers there are, and how requests reach them."""
+    """The workers, and how requests reach them."""
 
     name: str
     router: Router = Router()
@@ -79,7 +79,7 @@ class Disaggregation(Section):
     )
     bootstrap_timeout_s: int = Field(default=30, gt=0, description="Seconds that prefill waits for its decode worker's handshake.")
     transfer_timeout_s: int = Field(
-        default=30, gt=0, description="Seconds that decode waits for the KV cache, prefill's queue and computation included."
+        default=30, gt=0, description="Seconds that decode waits for the KV cache, including prefill's queue and computation."
     )
     heartbeat_s: float = Field(
         default=1.0,
@@ -88,5 +88,5 @@ class Disaggregation(Section):
     )
     heartbeat_failures: int = Field(default=3, ge=1, description="Failed heartbeats after which prefill counts as dead.")
     probe_timeout_s: float = Field(
-        default=60.0, gt=0, description="Seconds that one pair may take for its first token, before a run is ready."
+        default=60.0, gt=0, description="Timeout in seconds for the first token of each pair, in the check before a run is ready."
     )

@@ -1,7 +1,7 @@
-"""The listeners that a run has: which process listens where, what for, and who may reach it.
+"""The listeners of a run: the process, the port, the purpose, and who may reach it.
 
-`DECLARED` is the one list of them. docs/reference/listeners.md is made from it, and a test walks the processes of every topology: a
-listener that is not in the list fails it, and so does one that answers from outside without being declared `open_if`.
+`DECLARED` lists all of them; docs/reference/listeners.md is generated from it. A test walks the processes of every topology. It fails for a
+listener that is not in the list, and for one that answers other hosts without `open_if`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that takes connections (tcp) or datagrams (udp). process: its program's name, or the title that it gave itself."""
+    """A socket that takes connections (tcp) or datagrams (udp). process: the name of its program, or its process title."""
 
     pid: int
     process: str
@@ -31,9 +31,9 @@ class Listener:
 class Declared:
     """One kind of listener.
 
-    node: a pattern of the node's label. process: a pattern of the process's name. port: the name of the plan's port; None: one that the
-    library chooses itself. bound: a pattern of the address that it binds. what: what it is. carries: what comes over it.
-    open_if: the setting by which users open it to other hosts; None: it never is.
+    node: a pattern of the node's label. process: a pattern of the process's name. port: the name of the plan's port; None: the library
+    chooses the port. bound: a pattern of the bound address. what: its purpose. carries: the data on its connections.
+    open_if: the setting with which users open it to other hosts; None: it is never open.
     """
 
     node: str
@@ -47,7 +47,7 @@ class Declared:
 
 _WORKER, _PYTHON, _SCHEDULER = "aggregated|prefill|decode", r"python.*", r"sglang::scheduler.*"
 _EVERY = r"0\.0\.0\.0|::"
-_FIGURES = "figures"
+_METRICS = "metrics"
 
 DECLARED: tuple[Declared, ...] = (
     Declared("OpenAI HTTP", _PYTHON, "http", "the OpenAI API", "requests and answers, /metrics", "frontend.host"),
@@ -55,12 +55,14 @@ DECLARED: tuple[Declared, ...] = (
         "OpenAI HTTP",
         _PYTHON,
         None,
-        "the runtime's side of answers and events",
+        "the runtime's response and event planes",
         "tokens, from the run's workers",
         "DYN_TCP_RESPONSE_STREAM_HOST",
     ),
-    Declared(_WORKER, _PYTHON, "system", "/health, /live and /metrics", _FIGURES),
-    Declared(_WORKER, _PYTHON, "bootstrap", "SGLang's bootstrap server", "JSON: where a prefill worker's ranks are", "disaggregation.host"),
+    Declared(_WORKER, _PYTHON, "system", "/health, /live and /metrics", _METRICS),
+    Declared(
+        _WORKER, _PYTHON, "bootstrap", "SGLang's bootstrap server", "JSON: addresses of a prefill worker's ranks", "disaggregation.host"
+    ),
     Declared(
         _WORKER, _PYTHON, None, "the runtime's request plane and event publishers", "requests; load and KV events", "DYN_TCP_RPC_HOST"
     ),
@@ -79,7 +81,7 @@ DECLARED: tuple[Declared, ...] = (
         "prefill|decode",
         _SCHEDULER,
         None,
-        "gloo and NCCL among an engine's ranks; the rooms of requests (ZMQ)",
+        "gloo and NCCL between an engine's ranks; the rooms of requests (ZMQ)",
         "tensors and pickles, on connections made at the start; rooms and addresses as bytes",
         "disaggregation.host",
     ),
@@ -87,21 +89,21 @@ DECLARED: tuple[Declared, ...] = (
         _WORKER,
         _SCHEDULER,
         None,
-        "gloo and NCCL among an engine's ranks, and what one tells the others (ZMQ)",
-        "tensors and pickles, on connections made at the start; ZMQ's side here only sends",
+        "gloo and NCCL between an engine's ranks; broadcasts from one rank to the others (ZMQ)",
+        "tensors and pickles, on connections made at the start; the ZMQ socket here only sends",
     ),
-    Declared("durable KV events", _PYTHON, "system", "/health, /live and /metrics", _FIGURES),
+    Declared("durable KV events", _PYTHON, "system", "/health, /live and /metrics", _METRICS),
     Declared("durable KV events", _PYTHON, None, "the runtime's event publishers", "KV events", "DYN_EVENT_PLANE_HOST"),
     Declared("NATS server", "nats-server", "client", "the run's NATS server", "requests, answers and events of the planes"),
-    Declared("NATS server", "nats-server", "monitor", "its monitor", _FIGURES),
-    Declared("etcd", "etcd", "client", "the run's etcd", "which workers there are"),
-    Declared("etcd", "etcd", "peer", "etcd among members", "nothing: it is a cluster of one"),
-    Declared("Prometheus", "prometheus", "http", "the run's Prometheus", _FIGURES),
+    Declared("NATS server", "nats-server", "monitor", "its monitoring endpoint", _METRICS),
+    Declared("etcd", "etcd", "client", "the run's etcd", "the registrations of workers"),
+    Declared("etcd", "etcd", "peer", "etcd's peer port", "nothing: the cluster has one member"),
+    Declared("Prometheus", "prometheus", "http", "the run's Prometheus", _METRICS),
 )
 
 
 def what_is(label: str, ports: Mapping[str, tuple[int, int]], listener: Listener) -> str | None:
-    """What a listener of a node is; None when the list does not have it. ports: of the node, name -> first and count."""
+    """The purpose of a node's listener; None if it is not in the list. ports: of the node, name -> first and count."""
     name = next((name for name, (first, count) in ports.items() if first <= listener.port < first + count), None)
     for d in DECLARED:
         wanted = ((d.node, label), (d.process, listener.process), (d.bound, listener.address))
@@ -111,7 +113,7 @@ def what_is(label: str, ports: Mapping[str, tuple[int, int]], listener: Listener
 
 
 def listeners_of(pids: Iterable[int]) -> list[Listener]:
-    """All listeners of these processes; one that several share is the first one's."""
+    """All listeners of these processes; a shared listener counts for the first process."""
     found: dict[tuple[str, str, int], Listener] = {}
     for pid in sorted(pids):
         with contextlib.suppress(psutil.NoSuchProcess):
