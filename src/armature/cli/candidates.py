@@ -6,12 +6,12 @@ Everything here is asked for at each TAB, so nothing may be imported that takes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from armature import env
 from armature.config.field_data import GROUP, Field, fields
 from armature.config.flags import OWNED, Flag, table
 from armature.config.folder import conf_dir, groups
+from armature.roles import every as known_roles
 
 FLAGS = "engine.args."  # what a mapping ends in whose keys are SGLang's flags
 SWEEP = "hydra"  # what the keys of a sweep alone begin with
@@ -49,8 +49,7 @@ def runs(word: str) -> Texts:
 
 def roles(word: str) -> Texts:
     """Kinds of workers."""
-    modules = Path(__file__).parents[1].joinpath("worker", "roles").glob("[a-z]*.py")
-    return _begun(word, {name: "" for name in sorted(m.stem for m in modules) if name != "base"})
+    return _begun(word, {role.name: role.summary for role in known_roles()})
 
 
 def flag_values(flag: Flag) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from armature import env
+from armature import env, roles
 from armature.address import LOOPBACK
 from armature.cli.frontend import add_plane_options
 from armature.cli.options import Parser
@@ -32,7 +32,7 @@ SIGTERM or Ctrl-C drains: requests in flight finish. A second one ends at once.
 def parser() -> Parser:
     """The options of `armature worker` itself; native SGLang flags are not among them."""
     p = Parser(prog="armature worker", description=DESCRIPTION)
-    p.add_argument("role", metavar="ROLE", help="what it does: aggregated, ... (one module each in armature.worker.roles)")
+    p.add_argument("role", metavar="ROLE", help=" | ".join(f"{role.name}: {role.summary}" for role in roles.every()))
     p.add_argument("--model-path", required=True, metavar="DIR", help="folder of the model: weights, config, tokenizer")
     p.add_argument("--served-model-name", metavar="NAME", help="what clients ask for (default: the folder's name)")
     p.add_argument(

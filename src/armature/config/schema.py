@@ -114,8 +114,8 @@ class Deployment(Section):
         return self.router.mode == "kv" or self.router.busy_blocks is not None
 
     def publishes_kv_events(self, group: str) -> bool:
-        """Whether workers of `group` tell the router what their prefix caches hold. Decode workers have none."""
-        return self.router.mode == "kv" and self.router.kv_events and self.topology.roles[group].role != "decode"
+        """Whether workers of `group` tell the router what their prefix caches hold."""
+        return self.router.mode == "kv" and self.router.kv_events and self.topology.roles[group].kind.keeps_prefixes
 
     def worker_env(self, group: str) -> dict[str, str]:
         """The environment of one group of workers: hardware's, then the group's own."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from armature import roles
 from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
 from armature.config.router import Router
 from armature.config.section import Invalid, Section, TextMap
 from armature.config.servers import Host
+from armature.errors import UserError
 from armature.naming import NODE_NAME
+from armature.roles.kind import RoleKind
 
 LONGEST_NAME = 40
 
@@ -19,7 +22,7 @@ LONGEST_NAME = 40
 class RoleGroup(Section):
     """Workers of one kind within a topology."""
 
-    role: str = Field(description="The kind of worker: a module of armature.worker.roles.")
+    role: str = Field(description="The kind of worker: a module of armature.roles.")
     replicas: int = Field(default=1, ge=1, le=1024)
     gpus: int = Field(default=1, ge=0, description="GPUs of each replica, on hardware with GPUs.")
     share_gpus_with: str | None = Field(
@@ -27,6 +30,19 @@ class RoleGroup(Section):
     )
     engine: EngineSection = EngineSection()
     env: TextMap = Field(default_factory=dict, description="Environment of these workers; null removes a variable of hardware.env.")
+
+    @field_validator("role")
+    @classmethod
+    def _role_exists(cls, name: str) -> str:
+        try:
+            return roles.get(name).name
+        except UserError as e:
+            raise Invalid(e.what, expected=e.expected, fix=e.fix) from None
+
+    @property
+    def kind(self) -> RoleKind:
+        """The facts of its role."""
+        return roles.get(self.role)
 
 
 class Topology(Section):
@@ -60,14 +76,15 @@ class Topology(Section):
                     field=f"roles.{name}.replicas",
                     expected=f"at most {self.roles[other].replicas}",
                 )
-        kinds = {group.role for group in self.roles.values()}
-        for leg, partner in (("prefill", "decode"), ("decode", "prefill")):
-            if leg in kinds and partner not in kinds:
-                raise Invalid(
-                    f"there are {leg} workers and no {partner} workers, so no request can be served",
-                    field="roles",
-                    fix=f"add a group with role: {partner}",
-                )
+        kinds = {group.role: group.kind for group in self.roles.values()}
+        for kind in kinds.values():
+            for partner in kind.partners:
+                if partner not in kinds:
+                    raise Invalid(
+                        f"there are {kind.name} workers and no {partner} workers, so no request can be served",
+                        field="roles",
+                        fix=f"add a group with role: {partner}",
+                    )
         return self
 
 

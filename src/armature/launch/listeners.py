@@ -15,6 +15,8 @@ from typing import Literal
 
 import psutil
 
+from armature import roles
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -45,7 +47,8 @@ class Declared:
     bound: str = r".*"
 
 
-_WORKER, _PYTHON, _SCHEDULER = "aggregated|prefill|decode", r"python.*", r"sglang::scheduler.*"
+_WORKER, _PAIR = "|".join(roles.names()), "|".join(role.name for role in roles.every() if role.hands_over)
+_PYTHON, _SCHEDULER = r"python.*", r"sglang::scheduler.*"
 _EVERY = r"0\.0\.0\.0|::"
 _METRICS = "metrics"
 
@@ -69,7 +72,7 @@ DECLARED: tuple[Declared, ...] = (
     Declared(_WORKER, _SCHEDULER, "kv_events", "KV events of a rank", "MessagePack: hashes and token ids of cached blocks"),
     Declared(_WORKER, _SCHEDULER, "kv_replay", "KV events that were missed", "the same"),
     Declared(
-        "prefill|decode",
+        _PAIR,
         _SCHEDULER,
         None,
         "mooncake: KV caches and its handshake",
@@ -78,7 +81,7 @@ DECLARED: tuple[Declared, ...] = (
         _EVERY,
     ),
     Declared(
-        "prefill|decode",
+        _PAIR,
         _SCHEDULER,
         None,
         "gloo and NCCL between an engine's ranks; the rooms of requests (ZMQ)",

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from armature.errors import UserError, nearest
+from armature.roles.kind import Api
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
 
-Api = Literal["chat", "completions", "embedding", "rerank", "images", "videos", "prefill"]
-WorkerKind = Literal["aggregated", "prefill", "decode", "encode"]
 
 _API_NAMES = {
     "chat": "Chat",
@@ -31,8 +30,7 @@ class ModelCard:
 
     name: what clients ask for. path: the folder with the tokenizer and the chat template.
     apis: the OpenAI routes that it answers; `prefill`: none, it does the first leg of others' requests.
-    worker: the part that it takes in serving. needs: alternatives, each a list of kinds of workers that must be there as well
-        before the model can be served.
+    worker: its role, which the runtime must know as a worker type. needs: roles without which the model cannot be served.
     input: `tokens`: the frontend renders and tokenizes; `text`: the request's body arrives as it is.
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
@@ -45,8 +43,8 @@ class ModelCard:
     name: str
     path: Path
     apis: tuple[Api, ...] = ("chat", "completions")
-    worker: WorkerKind = "aggregated"
-    needs: tuple[tuple[WorkerKind, ...], ...] = ()
+    worker: str = "aggregated"
+    needs: tuple[str, ...] = ()
     input: Literal["tokens", "text"] = "tokens"
     context_length: int | None = None
     block_size: int | None = None
@@ -93,7 +91,7 @@ async def register_model(endpoint: Endpoint, card: ModelCard) -> None:
         kv_cache_block_size=card.block_size,
         runtime_config=_runtime_config(card),
         worker_type=getattr(WorkerType, card.worker.capitalize()),
-        needs=[[getattr(WorkerType, kind.capitalize()) for kind in alternative] for alternative in card.needs],
+        needs=[[getattr(WorkerType, role.capitalize()) for role in card.needs]] if card.needs else [],
     )
 
 

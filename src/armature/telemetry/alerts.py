@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from armature import roles
 from armature.telemetry import catalogue as c
 
 SILENT_S = 30  # a rank that works or waits reports several times a second
-WORKERS = 'role=~"aggregated|prefill|decode"'
+WORKERS = f'role=~"{"|".join(roles.names())}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from armature.engine.types import Engine, GenerateRequest, RequestRefused, Sampling
+from armature.roles.kind import RoleKind
 from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import elsewhere, refusal
 from armature.runtime.registration import ModelCard
@@ -36,8 +37,9 @@ logger = logging.getLogger(__name__)
 
 
 class Generating:
-    """One generating engine behind one endpoint."""
+    """One generating engine behind one endpoint. ROLE: what its class of workers is."""
 
+    ROLE: RoleKind
     MAKES_FIRST_TOKEN = True  # otherwise another engine does
     MAKES_THE_REST = True  # otherwise another engine does
 
@@ -56,6 +58,9 @@ class Generating:
         return ModelCard(
             name=s.model_name,
             path=s.model_path,
+            apis=self.ROLE.apis,
+            worker=self.ROLE.name,
+            needs=self.ROLE.partners,
             context_length=info.context_length,
             block_size=info.block_size,
             total_kv_blocks=info.total_kv_blocks,

@@ -46,6 +46,7 @@ UP = ("up", "plan")
             ],
         ),
         (f"up disagg {MODEL} topology.roles.prefil.env.X=2", ["fix: did you mean topology.roles.prefill.env.X?"]),
+        (f"up agg {MODEL} topology.roles.worker.role=agregated", ["there is no role 'agregated'", "fix: did you mean 'aggregated'?"]),
         (f"up agg {MODEL} topology.roles.worker.replica=2", ["fix: did you mean topology.roles.worker.replicas?"]),
         (f"up agg {MODEL} fronted.port=2", ["fronted: there is no such field", "fix: did you mean frontend.port?"]),
         (f"up agg {MODEL} frontend.port.x=2", ["frontend.port.x: there is no such field"]),

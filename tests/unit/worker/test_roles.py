@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from armature import env
+from armature import env, roles
 from armature.cli.worker import read
 from armature.errors import UserError
 from armature.limits import RequestLimits
-from armature.worker import roles
+from armature.roles.kind import RoleKind
+from armature.worker.roles import load
 
 
-def test_every_role_has_what_the_life_cycle_needs() -> None:
-    assert "aggregated" in roles.names() and "base" not in roles.names()
-    for name in roles.names():
-        module = roles.load(name)
-        assert module.SUMMARY and callable(module.open_role)
+@pytest.mark.parametrize("name", roles.names())
+def test_every_role_has_what_the_life_cycle_needs(name: str) -> None:
+    assert callable(load(name).open_role)
 
 
-def test_a_wrong_role_is_refused_with_the_nearest() -> None:
+@pytest.mark.parametrize("find", [roles.get, load])
+def test_a_wrong_role_is_refused_with_the_nearest(find: Callable[[str], object]) -> None:
     with pytest.raises(UserError, match="did you mean 'aggregated'"):
-        roles.load("agregated")
+        find("agregated")
+
+
+@pytest.mark.parametrize("role", roles.every(), ids=lambda role: role.name)
+def test_a_role_is_called_as_its_module_and_its_partners_exist(role: RoleKind) -> None:
+    assert roles.get(role.name) is role and role.summary
+    assert set(role.partners) <= set(roles.names())
 
 
 def test_own_options_are_read_and_the_rest_goes_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ NAME = "kv-bridge"
 
 def kv_bridge_node(deployment: Deployment, needs: tuple[str, ...]) -> Node | None:
     """The bridge, or None where KV events are not durable, or nobody publishes any. It is there before workers begin to write."""
-    roles = deployment.topology.roles
-    publishing = {roles[group].role for group in roles if deployment.publishes_kv_events(group)}
+    groups = deployment.topology.roles
+    publishing = {group.kind.component: group.kind for name, group in groups.items() if deployment.publishes_kv_events(name)}
     if not deployment.runtime.events_durable or not publishing:
         return None
-    words = [word for role in sorted(publishing) for word in ("--endpoint", endpoint_of(deployment, role))]
+    words = [word for _, kind in sorted(publishing.items()) for word in ("--endpoint", endpoint_of(deployment, kind))]
     return Node(
         name=NAME,
         kind="service",

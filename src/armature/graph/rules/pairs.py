@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armature import address
+from armature import address, roles
 from armature.config.schema import Deployment
 from armature.graph.node import Node, TaskSpec
 from armature.graph.rules.common import armature_argv, control_folder, port_of
@@ -12,8 +12,8 @@ from armature.graph.rules.common import armature_argv, control_folder, port_of
 
 def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
     """The task, or None where no two workers share a request. It runs in every run: what it found before says nothing now."""
-    prefill = [w for w in workers if w.label == "prefill"]
-    decode = [w for w in workers if w.label == "decode"]
+    prefill = [w for w in workers if roles.get(w.label).handover == "sends"]
+    decode = [w for w in workers if roles.get(w.label).handover == "receives"]
     if not prefill:
         return None
     words = [word for w in prefill for word in ("--prefill", f"{w.name}={control_folder(w.name)},{_bootstrap(deployment, w)}")]

@@ -15,15 +15,12 @@ from armature.config.topology import Disaggregation, RoleGroup
 from armature.graph.node import HttpProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
 from armature.graph.rules.common import armature_argv, control_folder, model_folder, plane_env, port_of, restart_policy
 from armature.packages import DEFAULT_TRANSFER, DRIVER, TRANSFERS
-
-LEGS = ("prefill", "decode")
-# The component of the runtime under which a role's workers are found; `backend` for those that clients' requests go to.
-COMPONENTS = {"prefill": "prefill"}
+from armature.roles.kind import RoleKind
 
 
-def endpoint_of(deployment: Deployment, role: str) -> str:
+def endpoint_of(deployment: Deployment, kind: RoleKind) -> str:
     """The name in the runtime under which workers of a role are found."""
-    return f"{deployment.runtime.namespace}.{COMPONENTS.get(role, 'backend')}.generate"
+    return f"{deployment.runtime.namespace}.{kind.component}.generate"
 
 
 def worker_nodes(deployment: Deployment, source: ModelSource, needs: tuple[str, ...]) -> tuple[Node, ...]:
@@ -50,7 +47,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         "--served-model-name",
         model.served_name,
         "--endpoint",
-        endpoint_of(deployment, role.role),
+        endpoint_of(deployment, role.kind),
         "--system-port",
         port_of(name, "system"),
         "--egress",
@@ -68,9 +65,9 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
     publishes = deployment.publishes_kv_events(group)
     on_cpu = deployment.hardware.device == "cpu"
     shared = None if on_cpu or role.share_gpus_with is None else f"{role.share_gpus_with}-{replica}"
-    leg = role.role in LEGS
+    leg = role.kind.hands_over
     meet = ["--host", deployment.disaggregation.host] if leg else []
-    if role.role == "prefill":
+    if role.kind.handover == "sends":
         meet += ["--disaggregation-bootstrap-port", port_of(name, "bootstrap")]
     return Node(
         name=name,
@@ -118,7 +115,7 @@ def _requires(deployment: Deployment, leg: bool, native: Mapping[str, EngineArg]
 def _control(deployment: Deployment, role: RoleGroup, name: str) -> tuple[str, ...]:
     """The commands that a worker takes: those that this run's own tasks give, and all where the user wants them."""
     profile = deployment.profile
-    routes = ["pair/probe"] if role.role in LEGS else []
+    routes = [*role.kind.control]
     if profile.name == "torch" and name in (profile.nodes or [name]):
         routes += ["profile/start", "profile/stop"]
     words = [word for route in (["all"] if deployment.worker.control else routes) for word in ("--control", route)]
@@ -145,7 +142,7 @@ def _kv_events(publishes: bool, durable: bool, name: str) -> tuple[str, ...]:
 def _more_ports(
     deployment: Deployment, role: RoleGroup, native: Mapping[str, EngineArg], publishes_kv_events: bool
 ) -> tuple[PortRequest, ...]:
-    bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.role == "prefill" else ()
+    bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.kind.handover == "sends" else ()
     size = native.get("dp_size", 1)
     count = size if isinstance(size, int) else 1
     events = (PortRequest(name="kv_events", count=count), PortRequest(name="kv_replay", count=count)) if publishes_kv_events else ()

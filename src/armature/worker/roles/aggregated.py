@@ -5,14 +5,15 @@ Refused with HTTP 400, never dropped: what the table of docs/reference/requests.
 
 from __future__ import annotations
 
+from armature.roles.aggregated import ROLE
 from armature.worker.generating import Generating
 from armature.worker.roles.base import WorkerSettings
-
-SUMMARY = "prefill and decode in one engine"
 
 
 class Aggregated(Generating):
     """One engine behind one endpoint."""
+
+    ROLE = ROLE
 
 
 def open_role(settings: WorkerSettings) -> Aggregated:

@@ -1,11 +1,11 @@
 """What a role is. A role joins one engine to the runtime; the life cycle (`worker.lifecycle`) runs any of them.
 
-A role is a module of this package, found by its name. It has
+What is known of a role before it runs is a module of `armature.roles`. What its workers do is a module of this package with the same
+name. It has
 
-    SUMMARY: str                                        one line for --help
     def open_role(settings: WorkerSettings) -> Role     starts the engine and returns when it answers
 
-so adding a role is adding a file.
+so adding a role is adding two files.
 """
 
 from __future__ import annotations
@@ -96,7 +96,5 @@ class Role(Protocol):
 
 class RoleModule(Protocol):
     """The module of a role."""
-
-    SUMMARY: str
 
     def open_role(self, settings: WorkerSettings) -> Role: ...

@@ -7,25 +7,19 @@ what `aggregated` refuses, and n > 1, because one prefill's cache is handed over
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from armature.engine.types import GenerateRequest
-from armature.runtime.registration import ModelCard
+from armature.roles.decode import ROLE
 from armature.worker.pair import Leg, check_leg
 from armature.worker.roles.base import WorkerSettings
-
-SUMMARY = "decode; the prompt's KV cache comes from a prefill worker"
 
 
 class Decode(Leg):
     """One decoding engine behind one endpoint."""
 
+    ROLE = ROLE
     MAKES_FIRST_TOKEN = False
-
-    @property
-    def card(self) -> ModelCard:
-        return replace(super().card, worker="decode", needs=(("prefill",),))
 
     def read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
         return check_leg(super().read(request, request_id))

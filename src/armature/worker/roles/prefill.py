@@ -12,18 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from armature.engine.types import Engine, GenerateRequest
+from armature.roles.prefill import ROLE
 from armature.runtime import wire
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
 from armature.worker.pair import Leg, check_leg
 from armature.worker.roles.base import WorkerSettings
 
-SUMMARY = "prefill; the KV cache goes to a decode worker"
-
 
 class Prefill(Leg):
     """One prefilling engine behind one endpoint."""
 
+    ROLE = ROLE
     MAKES_THE_REST = False
 
     def __init__(self, engine: Engine, settings: WorkerSettings, bootstrap: tuple[str, int]) -> None:
@@ -32,7 +32,7 @@ class Prefill(Leg):
 
     @property
     def card(self) -> ModelCard:
-        return replace(super().card, apis=("prefill",), worker="prefill", needs=(("decode",),), bootstrap=self._bootstrap)
+        return replace(super().card, bootstrap=self._bootstrap)
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one leg: a single chunk, once the cache has gone over. Its token is dropped: decode gives it again."""

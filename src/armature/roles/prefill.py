@@ -1,0 +1,13 @@
+"""Role `prefill`."""
+
+from armature.roles.kind import RoleKind
+
+ROLE = RoleKind(
+    "prefill",
+    "prefill; the KV cache goes to a decode worker",
+    apis=("prefill",),
+    component="prefill",
+    partners=("decode",),
+    handover="sends",
+    control=("pair/probe",),
+)
