@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from armature import memory
 from armature.address import LOOPBACK
 from armature.cli.options import Parser
 from armature.errors import UserError
@@ -105,6 +106,7 @@ def main(argv: list[str]) -> int:
     from armature.runtime.logs import configure
 
     configure()
+    memory.return_large_blocks()
     return uvloop.run(run(options))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import uvloop
 
+from armature import memory
 from armature.engine.arguments import value_of
 from armature.runtime.endpoint import check_name
 from armature.runtime.listener import check_system_port
@@ -44,4 +45,7 @@ def run_role(open_role: Callable[[], Role], settings: WorkerSettings, options: S
 
 def _open(open_role: Callable[[], Role]) -> Role:
     with stop_signals(), without_collecting():
-        return open_role()
+        role = open_role()
+    # Now, because on a CPU the schedulers are forks of this process: they compute in large blocks, which are faster kept.
+    memory.return_large_blocks()
+    return role

@@ -7,7 +7,6 @@ step, looks instead of waiting: SGLang's 5 ms would go into every token of every
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import threading
@@ -15,7 +14,7 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from armature import env
+from armature import env, memory
 from armature.engine.guides.compiler import NICENESS, size_of
 from armature.limits import DEFAULT_LIMITS
 
@@ -54,7 +53,7 @@ class GuideCache:
             self._sizes -= size
             dropped = True
         if dropped:
-            _give_back()
+            memory.return_all()  # with several compiling threads the C library keeps much of it otherwise
 
     def clear(self) -> None:
         """Forget all."""
@@ -90,10 +89,3 @@ def install() -> None:
 def _step_back() -> None:
     """On Linux this is for the calling thread, and for the threads that it starts."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def _give_back() -> None:
-    """Have the C library return freed memory to the system; with several compiling threads it keeps much of it otherwise."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
