@@ -20,7 +20,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from armature import env
+from armature import env, memory
 from armature.address import LOOPBACK, url
 from armature.confine.reach import EVERY
 from armature.errors import UserError, nearest
@@ -143,7 +143,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
     routes = [FrontendRoute("GET", "/live", lambda _: {"status": "live"})]
     server = asyncio.ensure_future(run_input(runtime, "http", engine, routes))
     announcing = asyncio.create_task(_announce(options, tune_listener))
-    beside = _watch_discovery(runtime, options.planes)
+    beside = [*_watch_discovery(runtime, options.planes), asyncio.create_task(memory.keep_returning(), name="the return of memory")]
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
     announcing.cancel()

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from armature import memory
 from armature.address import LOOPBACK
 from armature.runtime.departed import sign_in
 from armature.runtime.egress import Egress
@@ -122,6 +123,7 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
         instance = served.endpoint.connection_id()
         sign_in(folder, instance)
         beside.append(asyncio.create_task(Listing(folder, instance, served.wants).keep(), name="the watch of the discovery"))
+    beside.append(asyncio.create_task(memory.keep_returning(), name="the return of memory"))
     for task in (serving, *beside):
         task.add_done_callback(ended_by_itself)
     watching = keep_watch(role.signs, _OnSilence(served, runtime, stop), options.check_s)

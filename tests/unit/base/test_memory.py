@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from armature import memory
+
 # Frees one large block, as any program does some day; then frees 64 that each have a small one behind them. Prints MiB that stay.
 PROGRAM = """
 import ctypes, os, sys
@@ -38,3 +40,22 @@ def test_large_blocks_are_returned_although_small_ones_stay(how: str, stays: boo
     environ["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     said = subprocess.run([sys.executable, "-c", PROGRAM, how], env=environ, capture_output=True, text=True, check=True)
     assert (float(said.stdout) > 32) == stays, said.stdout
+
+
+@pytest.mark.parametrize(
+    ("settled", "now", "judged"),
+    [(100, 100, (100, False)), (100, 115, (100, False)), (100, 116, (100, True)), (100, 90, (90, False))],
+    ids=["constant", "grown by less", "grown", "shrunk"],
+)
+def test_heaps_are_visited_when_the_process_has_grown(settled: int, now: int, judged: tuple[int, bool]) -> None:
+    assert memory.judge(settled, now, grown=16) == judged
+
+
+async def test_a_process_that_grows_returns_what_it_freed_and_then_grows_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, seen = iter([100, 130, 110, 120, 127, 110]), list[int]()
+    monkeypatch.setattr(memory, "resident", lambda: seen.append(size := next(sizes)) or size)
+    returned: list[int] = []
+    monkeypatch.setattr(memory, "return_all", lambda: returned.append(seen[-1]))
+    with pytest.raises(RuntimeError):  # the sizes are over
+        await memory.keep_returning(look_s=0, grown=16)
+    assert returned == [130, 127]
