@@ -33,6 +33,8 @@ from tests.support.hostile.watch import Watch, started
 from tests.support.reference import Reference, prompts
 
 WORDS = {"agg": ("experiment=two_workers",), "disagg": (), "dp_attention": ()}
+# Schedulers keep compiled guides up to this size. It is full before memory is compared, as the default of 128 MiB would be after an hour.
+GUIDES = ("requests.guide_mb=16", "requests.guide_cache_mb=16")
 TARGETS = {
     "agg": Target("tiny-qwen3"),
     "disagg": Target("tiny-qwen3", pairs=True),
@@ -95,7 +97,7 @@ def ordinary(topologies: Iterable[str]) -> dict[str, list[Case]]:
 def soak(topology: str, known: Sequence[Case], a: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One topology's record and its faults."""
     attack = mix.Attack(a.minutes * 60, a.seed, a.hostile, a.ordinary, without=a.without)
-    with served(a.out, topology, [topology, "+model=tiny-qwen3", "frontend.port=0", *WORDS[topology]]) as (url, plan):
+    with served(a.out, topology, [topology, "+model=tiny-qwen3", "frontend.port=0", *GUIDES, *WORDS[topology]]) as (url, plan):
         events = (Path(plan["run_dir"]) / "events.jsonl").read_text().splitlines()
         watch = Watch(started(map(json.loads, events)))
         log = asyncio.run(mix.run(url, TARGETS[topology], known, watch, attack))
