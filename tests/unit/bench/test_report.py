@@ -142,7 +142,7 @@ def test_traces_are_linked_from_where_the_page_lies(tmp_path: Path) -> None:
 def test_a_run_that_must_not_be_used_says_so_on_its_page(tmp_path: Path) -> None:
     run = made(tmp_path, "agg/1", clients=[])
     html = own(text_of(run))
-    assert '<span class="bad">invalid</span>' in html and "it left no client.0.json" in html
+    assert '<span class="bad">invalid</span>' in html and "left no client.0.json" in html
 
 
 def test_a_run_without_measured_requests_has_a_page(tmp_path: Path) -> None:
