@@ -79,9 +79,7 @@ def read_one(data: bytes, kind: type[T], where: str) -> T:
     try:
         version = msgspec.json.decode(data, type=_Versioned).v
         if version != VERSION:
-            raise UserError(
-                f"{where} has version {version}", expected=f"version {VERSION}", fix="use the Armature version that wrote it"
-            )
+            raise UserError(f"{where} has version {version}", expected=f"version {VERSION}", fix="use the Armature version that wrote it")
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as e:
         raise UserError(

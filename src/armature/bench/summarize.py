@@ -150,9 +150,7 @@ def notes(folder: LoadFolder, overall: Group) -> list[str]:
         found.append("the load was stopped early")
     for kind, length in (("input", lengths.input), ("output", lengths.output)):
         if length.unknown:
-            found.append(
-                f"the server did not report the {kind} length of {length.unknown} requests, so it is unchecked"
-            )
+            found.append(f"the server did not report the {kind} length of {length.unknown} requests, so it is unchecked")
     return found
 
 

@@ -22,7 +22,7 @@ UP = ("up", "plan")
         ("report a --oot x", ["fix: did you mean --out?"]),
         ("models mak", ["got 'mak'", "fix: did you mean make?"]),
         ("profile toch --out x", ["fix: did you mean torch?"]),
-        ("flags max_runing", ["no flag with 'max_runing'", "fix: did you mean `armature flags max_"]),
+        ("flags max_runing", ["no flag of SGLang", "contains 'max_runing'", "fix: did you mean `armature flags max_"]),
         ("watch nosuch", ["there is no run 'nosuch'"]),
         # Topologies and other choices.
         *((f"{c} aggg {MODEL}", ["'aggg' is neither a topology nor KEY=VALUE", "fix: did you mean topology=agg?"]) for c in (*UP, "bench")),
