@@ -58,7 +58,7 @@ def test_a_signal_before_the_end_is_no_good_end(bench: Bench) -> None:
     bench.until("started", "load")
     launcher.send_signal(signal.SIGTERM)
     out, _ = launcher.communicate(timeout=30)
-    assert launcher.returncode == 128 + signal.SIGTERM and "before all was done" in out, out
+    assert launcher.returncode == 128 + signal.SIGTERM and "before everything was done" in out, out
 
 
 def test_a_service_that_dies_meanwhile_ends_the_run(bench: Bench) -> None:
@@ -66,7 +66,7 @@ def test_a_service_that_dies_meanwhile_ends_the_run(bench: Bench) -> None:
     bench.nodes[0] = bench.nodes[0].model_copy(update={"argv": (*bench.nodes[0].argv, "--die", "1.5:7")})
     launcher = bench.launch(until=("report",))
     out, _ = launcher.communicate(timeout=30)
-    assert launcher.returncode == 1 and "front ended while it was needed" in out, out
+    assert launcher.returncode == 1 and "front ended while needed" in out, out
 
 
 @pytest.mark.parametrize(("tells", "first"), [(True, True), (False, False)])
