@@ -167,7 +167,7 @@ def _watch_discovery(runtime: DistributedRuntime, planes: Planes) -> list[asynci
     mine = Listing(folder, runtime.endpoint(ENDPOINT).connection_id(), lambda _: True)
     return [
         asyncio.create_task(Departures(folder).watch(), name="departures"),
-        asyncio.create_task(mine.keep(), name="the watch of the discovery"),
+        asyncio.create_task(mine.keep(), name="the discovery watch"),
     ]
 
 
@@ -201,5 +201,5 @@ async def _announce(options: FrontendOptions, tune_listener: Callable[[int], boo
 
 def _unasked_end(server: asyncio.Future[Any]) -> int:
     error = None if server.cancelled() else server.exception()
-    logger.error("the HTTP server ended by itself: %s", error or "no reason given")
+    logger.error("the HTTP server ended unexpectedly: %s", error or "no reason given")
     return 1
