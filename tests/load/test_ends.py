@@ -52,7 +52,7 @@ def test_a_signal_keeps_the_records(server: ScriptedServer, tmp_path: Path, proc
         ({"die_after": 2}, "stream", "reset|closed"),
         ({"error_after": 2}, "server", "as the script says"),
         ({"status": 503}, "http", "as the script says"),
-        ({"stream": False}, "server", "no stream"),
+        ({"stream": False}, "server", "is not a stream"),
         ({"first_ms": 60_000}, "timeout", "longer than"),
     ],
 )

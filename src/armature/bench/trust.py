@@ -117,7 +117,7 @@ def _window(group: Group, window: Window) -> Caveat | None:
     least = max(LEAST_WINDOW_S, LEAST_TURNS * e2e.p50 / 1000 if e2e else 0.0)
     if seconds >= least:
         return None
-    why = f"; {LEAST_TURNS} times the median request" if least > LEAST_WINDOW_S else ""
+    why = f" ({LEAST_TURNS} times the median request)" if least > LEAST_WINDOW_S else ""
     text = f"measured for {number(seconds)} s, too short: at least {number(least)} s are needed{why}"
     return Caveat(kind="short_window", figures=list(_ALL), text=text)
 

@@ -15,7 +15,7 @@ Send a command to a worker of a run and print its answer. Workers accept command
   load            running and waiting requests, and tokens in the KV cache, of each rank
   profile/start   {"folder": "results/profile/NODE", "gpus": false}: start a trace, written to this folder of the run
   profile/stop    stop it and write it
-  kv/check        have the engine report its whole cache; prints how many blocks of the router's index were wrong
+  kv/check        compare the router's index with the engine's cache, and repair it
 """
 
 

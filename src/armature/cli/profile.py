@@ -22,7 +22,7 @@ def parser() -> Parser:
     p.add_argument("--node", action="append", default=[], metavar="NODE", help="pyspy: a node")
     p.add_argument("--processes", type=Path, metavar="DIR", help="pyspy: the folder of the nodes' TMPDIRs")
     p.add_argument("--load", type=Path, metavar="DIR", help="the load's records, to wait for its warm-up (default: start at once)")
-    p.add_argument("--after-s", type=float, default=0.0, metavar="S", help="seconds after the warm-up (default: %(default)g)")
+    p.add_argument("--after-s", type=float, default=0.0, metavar="S", help="start S seconds after the warm-up (default: %(default)g)")
     p.add_argument("--seconds", type=float, default=5.0, metavar="S", help="seconds to record (default: %(default)g)")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder: DIR/NODE/")
     return p

@@ -266,7 +266,7 @@ def _server(run: Run, zero: float, figures: Figures) -> tuple[Panel | None, str]
     moving = [name for name, found in by_name.items() if any(len({s.value for s in its}) > 1 for its in found.values())]
     shown = sorted(moving, key=interest)[:MOST_SERVER_PLOTS]
     made = figures.add(sampled(name, by_name[name], zero) for name in shown) if shown else None
-    note = f"Not drawn: {len(by_name) - len(moving)} that never changed, {len(moving) - len(shown)} others. summary.json has all."
+    note = f"Not drawn: {len(by_name) - len(moving)} constant series, {len(moving) - len(shown)} others. All are in summary.json."
     return made, note if len(shown) < len(by_name) else ""
 
 
