@@ -66,7 +66,7 @@ def test_gpus_are_those_that_the_process_may_use() -> None:
 
 
 def test_fewer_visible_gpus_than_needed_are_refused() -> None:
-    with pytest.raises(UserError, match=r"needs 2 GPUs and CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
+    with pytest.raises(UserError, match=r"needs 2 GPUs but CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
         place(Graph(name="g", nodes=(node("a", gpus=2),)), replace(site(gpus=2), visible=("3",)))
 
 
