@@ -161,7 +161,7 @@ class _OnSilence:
     stop: Stop
 
     async def suspend(self, why: str) -> bool:
-        logger.warning("accepting no requests: %s", why)
+        logger.warning("not accepting requests: %s", why)
         self.runtime.set_health_status(False)
         return await self.served.suspend()
 

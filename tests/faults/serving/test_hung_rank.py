@@ -64,7 +64,7 @@ def test_no_request_fails_when_one_of_two_workers_hangs(tmp_path: Path, cache: P
         assert load.failed == []
         assert slow and max(slow) < CHECK_S / 2, "requests were sent to a suspect worker"
         log = asked_of(running, "worker-1")
-        assert log.index("accepting no requests: rank 0 has been silent") < log.index("the engine hangs: its rank 0 has been silent")
+        assert log.index("not accepting requests: rank 0 has been silent") < log.index("the engine hangs: its rank 0 has been silent")
 
 
 def test_a_rank_of_two_that_hangs_ends_its_worker(tmp_path: Path, cache: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_rank_that_goes_on_in_time_is_taken_back(tmp_path: Path, cache: Path) 
     with up(tmp_path, cache, "agg", *WORDS) as running:
         running.wait_event("serving")
         time.sleep(CHECK_S)
-        assert "accepting no requests" not in asked_of(running, "worker-0")
+        assert "not accepting requests" not in asked_of(running, "worker-0")
         rank = scheduler(running, "worker-0")
         rank.suspend()
         time.sleep(CHECK_S * 0.65)
@@ -93,7 +93,7 @@ def test_a_rank_that_goes_on_in_time_is_taken_back(tmp_path: Path, cache: Path) 
 
         load = asyncio.run(under_load(running.plan["url"], running.plan["model"], nothing, users=2))
         log = asked_of(running, "worker-0")
-        assert log.index("accepting no requests: rank 0 has been silent") < log.index("accepting requests again")
+        assert log.index("not accepting requests: rank 0 has been silent") < log.index("accepting requests again")
         assert running.event("exited", "worker-0") is None
         assert load.asked[-1].error is None
         assert load.good_from < 3, "it was not back soon"

@@ -33,7 +33,7 @@ def wait_until_steady(load: Path, after_s: float) -> None:
         now = watch.look(time.time())
         if now.phase is not None and now.phase.startswith("ended"):
             raise UserError(
-                f"the load ended less than {after_s:g} s after its warm-up",
+                f"the load ended before it had measured for {after_s:g} s",
                 fix="make the load longer: load.count= or load.time_s=",
             )
         if since is None and now.phase == "measure":
