@@ -43,7 +43,7 @@ def test_a_result_that_is_no_good_is_reported_on_and_ends_with_one(bench: Bench)
     assert (bench.root / "run/report").exists()
 
 
-@pytest.mark.parametrize(("script", "text"), [("exit 4", "load failed: exit code 4"), ("rm $ROOT/run/load/all; exit 3", "left no")])
+@pytest.mark.parametrize(("script", "text"), [("exit 4", "load failed: exit code 4"), ("rm $ROOT/run/load/all; exit 3", "without writing")])
 def test_another_code_or_nothing_left_is_a_failure(bench: Bench, script: str, text: str) -> None:
     report(bench, script, bad=(3,))
     launcher = bench.launch(until=("report",))
