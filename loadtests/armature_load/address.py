@@ -26,9 +26,9 @@ class Server:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError as e:
-            raise AddressError(f"{url!r} is no URL of a server: {e}; an IPv6 address stands in brackets, as in http://[::1]:8000") from None
+            raise AddressError(f"{url!r} is not a server URL: {e}; write an IPv6 address in brackets, as in http://[::1]:8000") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AddressError(f"{url!r} is no URL of a server: expected http://HOST:PORT")
+            raise AddressError(f"{url!r} is not a server URL: expected http://HOST:PORT")
         return cls(parts.hostname, port, parts.scheme == "https", parts.path.rstrip("/").removesuffix("/v1"))
 
     @property

@@ -116,9 +116,9 @@ class Streamed:
     def end(self) -> None:
         """The answer is whole. Raises StreamError when it is not, ServerError when it holds nothing."""
         if self.done is None and not self._finished:
-            raise StreamError("the stream ended before its end")
+            raise StreamError("the stream ended before the answer was complete")
         if not self.times and not self.usage.output:
-            raise ServerError("the stream held no token")
+            raise ServerError("the stream contained no token")
 
     def _event(self, t: float, event: Event) -> None:
         if event.name == b"error":
@@ -138,7 +138,7 @@ class Streamed:
         except ValueError:
             raise StreamError(f"an event is not JSON: {event.data[:200]!r}") from None
         if not isinstance(chunk, dict):
-            raise StreamError(f"an event is no object: {event.data[:200]!r}")
+            raise StreamError(f"an event is not a JSON object: {event.data[:200]!r}")
         if chunk.get("error"):
             raise ServerError(_error_text(chunk["error"]))
         self._chunk(t, chunk, event.data)

@@ -105,7 +105,7 @@ class Asker:
             if isinstance(outcome.answer, Streamed):
                 outcome.ended = outcome.answer.done or outcome.ended
             elif request.streams:
-                raise ServerError("the answer is no stream, though one was asked for")
+                raise ServerError("stream=true was requested, but the answer is not a stream")
         return not answer.should_close()
 
 

@@ -32,7 +32,7 @@ def first_model(settings: Settings, url: str) -> str:
     except AddressError as e:
         raise CannotStart(f"--host: {e}") from None
     except (OSError, ClosedEarly, ValueError, LookupError, TypeError) as e:
-        raise CannotStart(f"{url}/v1/models names no model ({e}): is the server up? Or name its model with --model") from None
+        raise CannotStart(f"{url}/v1/models lists no model ({e}): check that the server is up, or set --model") from None
 
 
 def counting(settings: Settings, url: str, model: str) -> Counting:

@@ -102,7 +102,7 @@ class Master:
             if self._runner.worker_count >= self._workers - len(self._done):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > LOST_S:
-                logger.error("%d of %d workers are gone; the run ends", self._workers - self._runner.worker_count, self._workers)
+                logger.error("%d of %d workers are lost; ending the run", self._workers - self._runner.worker_count, self._workers)
                 self._runner.send_message(STOP, {"reason": "error"})
                 self._finish("error")
                 return
@@ -132,11 +132,11 @@ class Worker:
     def start(self) -> None:
         text = getattr(self._environment.parsed_options, HANDED_ON, None)
         if text is None:
-            logger.error("the master runs no load of ours: start it with the same locustfile")
+            logger.error("the master runs another locustfile: start it with this one")
             return
         handed = json.loads(text)
         if self._runner.client_id not in handed["shares"]:
-            logger.warning("this worker came after the run began; it waits for the next")
+            logger.warning("this worker joined after the run began; it waits for the next run")
             return
         self._at, self._values = gevent.event.AsyncResult(), []
         share = Share(handed["shares"][self._runner.client_id], handed["workers"])

@@ -89,7 +89,7 @@ class ClosedEarly(Exception):
     """The server closed the connection. began: whether anything of the answer had come."""
 
     def __init__(self, began: bool) -> None:
-        super().__init__("the server closed the connection " + ("within its answer" if began else "without an answer"))
+        super().__init__("the server closed the connection " + ("in the middle of its answer" if began else "without an answer"))
         self.began = began
 
 

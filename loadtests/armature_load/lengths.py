@@ -39,11 +39,11 @@ def parse(text: str) -> Length:
             raise ValueError(text)
         numbers = [float(w) for w in words]
     except (KeyError, ValueError):
-        raise ValueError(f"{text!r} is no length: expected {EXPECTED}") from None
+        raise ValueError(f"{text!r} is not a length: expected {EXPECTED}") from None
     if not all(map(math.isfinite, numbers)) or numbers[0] < 1 or (kind != "lognormal" and any(n != int(n) for n in numbers)):
-        raise ValueError(f"{text!r} is no length: whole tokens, at least 1, expected {EXPECTED}")
+        raise ValueError(f"{text!r} is not a length: expected whole tokens, at least 1, as {EXPECTED}")
     if kind == "uniform" and numbers[1] < numbers[0]:
-        raise ValueError(f"{text!r}: the upper end is below the lower")
+        raise ValueError(f"{text!r}: HIGH is below LOW")
     if kind == "lognormal" and (numbers[1] < 0 or (numbers[2:] and numbers[2] < 1)):
-        raise ValueError(f"{text!r}: SIGMA is at least 0 and MAX at least 1")
+        raise ValueError(f"{text!r}: SIGMA must be at least 0 and MAX at least 1")
     return Length(kind, *numbers)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def leave(environment: Environment, run: Run, reason: Reason) -> None:
     if run.reasons:
         environment.process_exit_code = INVALID
         logger.error(
-            "This client did not measure the load, so the run is invalid. If it was too slow, use more --processes, or more hosts."
+            "The load generator's measurement is unusable, so the run is invalid. If it was too slow, use more --processes or more hosts."
         )
     if reason == "error" and environment.process_exit_code is None:
         environment.process_exit_code = 1

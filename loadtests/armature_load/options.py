@@ -67,54 +67,54 @@ class Option:
 
 _CLASS = "classes[0]."
 OPTIONS = (
-    Option("--model", "model", str, "NAME", "the model's name; without it the server's first model"),
-    Option("--server", "server", str, "auto|usage|dynamo|plain", "how it tells the tokens of each chunk; default auto: usage, else plain"),
-    Option("--load-user", _CLASS + "user", str, "chat|completions|embeddings|images|multimodal", "what is asked for; default completions"),
+    Option("--model", "model", str, "NAME", "model name; default: the server's first model"),
+    Option("--server", "server", str, "auto|usage|dynamo|plain", "how the server reports tokens per chunk; auto: usage, else plain"),
+    Option("--load-user", _CLASS + "user", str, "chat|completions|embeddings|images|multimodal", "API to call; default completions"),
     Option(
-        "--input", _CLASS + "input", str, "LENGTH", "of a prompt, in tokens: N, uniform:LOW:HIGH, lognormal:MEAN:SIGMA[:MAX]; default 128"
+        "--input", _CLASS + "input", str, "LENGTH", "prompt length in tokens: N, uniform:LOW:HIGH, lognormal:MEAN:SIGMA[:MAX]; default 128"
     ),
-    Option("--output", _CLASS + "output", str, "LENGTH", "of an answer, like --input; default 32"),
-    Option("--prompt-kind", _CLASS + "prompt", str, "ids|text", "prompts as token ids (completions, embeddings) or as words"),
-    Option("--id-range", "id_range", _range, "FIRST:LAST", "token ids of prompts; default 100:400"),
-    Option("--prefix-groups", _CLASS + "prefix.groups", int, "N", "shared prefixes: how many there are"),
-    Option("--prefix-length", _CLASS + "prefix.length", int, "N", "shared prefixes: tokens of each; --input is what follows"),
-    Option("--turns", _CLASS + "turns", int, "N", "requests of a conversation (chat); default 1"),
-    Option("--think-s", _CLASS + "think_s", float, "SECONDS", "between an answer and the next turn; default 0"),
-    Option("--images", _CLASS + "images", int, "N", "images per multimodal request, or to make; default 1"),
-    Option("--image-size", _CLASS + "image_size", str, "WIDTHxHEIGHT", "of these, in pixels; default 64x64"),
-    Option("--shape", "shape.kind", str, "closed|open|trace", "what --steps are of; else it follows from the options below"),
-    Option("--concurrency", "shape.concurrency", int, "N", "closed loop: requests at any time; default 1"),
+    Option("--output", _CLASS + "output", str, "LENGTH", "output length, like --input; default 32"),
+    Option("--prompt-kind", _CLASS + "prompt", str, "ids|text", "send prompts as token ids (completions, embeddings) or as text"),
+    Option("--id-range", "id_range", _range, "FIRST:LAST", "range of token ids in prompts; default 100:400"),
+    Option("--prefix-groups", _CLASS + "prefix.groups", int, "N", "number of shared prefixes"),
+    Option("--prefix-length", _CLASS + "prefix.length", int, "N", "tokens per shared prefix; --input comes after it"),
+    Option("--turns", _CLASS + "turns", int, "N", "requests per conversation (chat); default 1"),
+    Option("--think-s", _CLASS + "think_s", float, "SECONDS", "pause between an answer and the next turn; default 0"),
+    Option("--images", _CLASS + "images", int, "N", "images per multimodal request, or to generate; default 1"),
+    Option("--image-size", _CLASS + "image_size", str, "WIDTHxHEIGHT", "image size in pixels; default 64x64"),
+    Option("--shape", "shape.kind", str, "closed|open|trace", "kind of load; default: from the options below"),
+    Option("--concurrency", "shape.concurrency", int, "N", "closed loop: requests in flight; default 1"),
     Option("--rate", "shape.rate", float, "N", "open loop: requests per second"),
-    Option("--arrivals", "shape.arrivals", str, "poisson|constant", "open loop: the gaps between requests; default poisson"),
-    Option("--ramp", "shape.ramp", _ramp, "START:SECONDS", "begin at START and reach --concurrency or --rate in SECONDS"),
-    Option("--steps", "shape.steps", _steps, "SECONDS:LEVEL,...", "levels one after the other, in place of --concurrency or --rate"),
+    Option("--arrivals", "shape.arrivals", str, "poisson|constant", "open loop: arrival process; default poisson"),
+    Option("--ramp", "shape.ramp", _ramp, "START:SECONDS", "ramp from START to --concurrency or --rate in SECONDS"),
+    Option("--steps", "shape.steps", _steps, "SECONDS:LEVEL,...", "levels in sequence, instead of --concurrency or --rate"),
     Option("--trace", "shape.trace", str, "FILE", "replay a trace (JSON lines: timestamp, input_length, output_length, hash_ids)"),
-    Option("--speed", "shape.speed", float, "N", "trace: how much faster than recorded; default 1"),
-    Option("--max-in-flight", "shape.max_in_flight", int, "N", "open loop, trace: requests at any time at most; default 1024"),
-    Option("--count", "end.count", int, "N", "end after so many requests"),
-    Option("--time-s", "end.time_s", float, "SECONDS", "end after so long"),
-    Option("--known", "end.known", _known, "ttft|e2e:FRACTION", "end when this mean is known to this fraction (95%% confidence)"),
-    Option("--drain-s", "end.drain_s", float, "SECONDS", "what running requests get to finish; default 60"),
-    Option("--warmup-count", "warmup.count", int, "N", "warm up with so many requests"),
-    Option("--warmup-s", "warmup.time_s", float, "SECONDS", "warm up for so long"),
-    Option("--warmup-concurrency", "warmup.concurrency", int, "N", "requests at any time of the warm-up; default: as the load"),
-    Option("--ignore-eos", "ignore_eos", _switch, "true|false", "answers have exactly the length that was asked for"),
-    Option("--stream", "stream", _switch, "true|false", "whether answers come token by token; default true"),
-    Option("--seed", "seed", int, "N", "of prompts and arrival times; default 0"),
-    Option("--timeout-s", "timeout_s", float, "SECONDS", "that one request may take; default 600"),
-    Option("--headers", "headers", _object, "JSON", 'more headers, for instance {"Authorization": "Bearer ..."}'),
-    Option("--extra-body", "extra_body", _object, "JSON", "more fields of each request's body"),
-    Option("--insecure", "insecure", _switch, "true|false", "https: take any certificate"),
-    Option("--lag-limit-ms", "limits.lag_p99_ms", float, "MS", "the client's own lag (p99) beyond which the run is invalid; default 0.5"),
-    Option("--cpu-limit", "limits.cpu", float, "FRACTION", "of one core per process beyond which the run is invalid; default 0.8"),
-    Option("--record-dir", "record_dir", str, "DIR", "where the records go; without it nothing is written"),
+    Option("--speed", "shape.speed", float, "N", "trace: replay speed, 2 is twice as fast; default 1"),
+    Option("--max-in-flight", "shape.max_in_flight", int, "N", "open loop, trace: limit of requests in flight; default 1024"),
+    Option("--count", "end.count", int, "N", "end after this many requests"),
+    Option("--time-s", "end.time_s", float, "SECONDS", "end after this time"),
+    Option("--known", "end.known", _known, "ttft|e2e:FRACTION", "end when this mean's 95%% confidence interval is within this fraction"),
+    Option("--drain-s", "end.drain_s", float, "SECONDS", "time for running requests to finish; default 60"),
+    Option("--warmup-count", "warmup.count", int, "N", "warm up with this many requests"),
+    Option("--warmup-s", "warmup.time_s", float, "SECONDS", "warm up for this time"),
+    Option("--warmup-concurrency", "warmup.concurrency", int, "N", "requests in flight during the warm-up; default: as the load"),
+    Option("--ignore-eos", "ignore_eos", _switch, "true|false", "answers have exactly the requested length"),
+    Option("--stream", "stream", _switch, "true|false", "stream the answers; default true"),
+    Option("--seed", "seed", int, "N", "seed of prompts and arrival times; default 0"),
+    Option("--timeout-s", "timeout_s", float, "SECONDS", "time limit of one request; default 600"),
+    Option("--headers", "headers", _object, "JSON", 'additional headers, such as {"Authorization": "Bearer ..."}'),
+    Option("--extra-body", "extra_body", _object, "JSON", "additional fields of each request's body"),
+    Option("--insecure", "insecure", _switch, "true|false", "https: accept any certificate"),
+    Option("--lag-limit-ms", "limits.lag_p99_ms", float, "MS", "the run is invalid above this client lag (p99); default 0.5"),
+    Option("--cpu-limit", "limits.cpu", float, "FRACTION", "the run is invalid if a client process uses more of a core; default 0.8"),
+    Option("--record-dir", "record_dir", str, "DIR", "folder for the records; default: write none"),
 )
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add them to Locust's."""
-    group = parser.add_argument_group("load", "what is asked of the server, and when (docs/how-to/load.md)")
-    group.add_argument(FILE, metavar="FILE", help="all settings as JSON, in a file or as they are; the options below change it")
+    group = parser.add_argument_group("load", "which requests to send, and when (docs/how-to/load.md)")
+    group.add_argument(FILE, metavar="FILE", help="all settings as JSON, in a file or inline; the options below override them")
     for o in OPTIONS:
         # All are texts here: the web page hands texts over too, and one place makes values of them.
         group.add_argument(o.flag, metavar=o.expected, help=o.help)
@@ -125,7 +125,7 @@ def resolve(parsed: object) -> Settings:
     file = getattr(parsed, "load_settings", None)
     data = copy.deepcopy(load_file(file)) if file else {}
     if not isinstance(data, dict):
-        raise SettingsError("", f"the settings file {file} holds no JSON object")
+        raise SettingsError("", f"the settings file {file} is not a JSON object")
     given = [(o, text) for o in OPTIONS if (text := getattr(parsed, o.name, None))]
     for option, text in given:
         try:
@@ -150,7 +150,7 @@ def _set(data: dict[str, Any], option: Option, value: object) -> None:
     if field.startswith(_CLASS):
         classes = data.setdefault("classes", [{}])
         if not isinstance(classes, list) or len(classes) != 1 or not isinstance(classes[0], dict):
-            raise SettingsError(option.flag, "the settings file has several classes: set this in the file")
+            raise SettingsError(option.flag, "the settings file has several classes: set this option in the file")
         at, field = classes[0], field.removeprefix(_CLASS)
     *outer, last = field.split(".")
     for name in outer:
@@ -167,7 +167,7 @@ def _infer_kind(data: dict[str, Any], flags: set[str]) -> None:
     kinds = {"--rate": "open", "--trace": "trace", "--concurrency": "closed"}
     chosen = [f for f in kinds if f in flags]
     if len(chosen) > 1:
-        raise SettingsError(" and ".join(chosen), "one of them")
+        raise SettingsError(" and ".join(chosen), "use only one of them")
     if chosen:
         shape = data["shape"]
         if "--shape" not in flags:

@@ -57,9 +57,9 @@ def _check_now(environment: Environment) -> None:
     try:
         settings = options.resolve(environment.parsed_options)
         if environment.parsed_options.headless and not environment.host:
-            raise SettingsError("--host", "must be set: the server's URL, for instance http://127.0.0.1:8000")
+            raise SettingsError("--host", "must be set: the server's URL, such as http://127.0.0.1:8000")
         if settings.record_dir and environment.parsed_options.run_time:
-            raise SettingsError("--run-time", "is Locust's own, and would cut requests off; use --time-s")
+            raise SettingsError("--run-time", "is Locust's own option and would cut off requests; use --time-s")
     except SettingsError as e:
         sys.stderr.write(f"locust: error: {e}\n")
         # Locust (2.47) has forked its --processes by now, and at its exit forgets those that still run: they would wait for a master.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", dict: "an object"}
+_NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", dict: "an object"}
 
 
 class SettingsError(Exception):
@@ -32,7 +32,7 @@ def read(cls: type[T], data: object, at: str = "") -> T:
         if name not in hints:
             near = get_close_matches(str(name), hints, 1)
             hint = f"; did you mean {near[0]}?" if near else f": {', '.join(hints)}"
-            raise SettingsError(_below(at, name), "there is no such setting" + hint)
+            raise SettingsError(_below(at, name), "no such setting" + hint)
     values = {}
     for f in fields(cls):  # type: ignore[arg-type]
         if f.name in data:

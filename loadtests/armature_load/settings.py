@@ -190,7 +190,7 @@ def check(settings: Settings) -> None:
         raise SettingsError("id_range", f"expected two token ids, the lower first, got {low}:{high}")
     _check_end(settings)
     if not settings.classes:
-        raise SettingsError("classes", "there is no class of requests")
+        raise SettingsError("classes", "expected at least one class of requests")
     titles = [c.title for c in settings.classes]
     for i, workload in enumerate(settings.classes):
         at = f"classes[{i}]"
@@ -201,9 +201,9 @@ def check(settings: Settings) -> None:
     if shared:
         check_shape(settings.shape, "shape")
         if settings.shape.kind == "trace" and len(shared) > 1:
-            raise SettingsError("classes", "a trace is replayed by one class: give the others shapes of their own")
+            raise SettingsError("classes", "only one class can replay a trace: give each other class its own shape")
     elif settings.end.count is not None:
-        raise SettingsError("end.count", "every class has a shape of its own: give each its `count`")
+        raise SettingsError("end.count", "every class has its own shape: set `count` in each class")
 
 
 def _positive(at: str, value: float | None) -> None:
@@ -226,7 +226,7 @@ def _check_end(settings: Settings) -> None:
         if not 0 < end.known.within < 1:
             raise SettingsError("end.known.within", f"expected a fraction between 0 and 1, got {end.known.within:g}")
         if end.known.of == "ttft" and not (settings.stream and any(c.user in GENERATING for c in settings.classes)):
-            raise SettingsError("end.known.of", "no class of this load streams, so nothing has a first token: use e2e")
+            raise SettingsError("end.known.of", "no class of this load streams, so there is no TTFT: use e2e")
 
 
 def check_shape(shape: Shape, at: str) -> None:
@@ -234,15 +234,15 @@ def check_shape(shape: Shape, at: str) -> None:
     levels = {"closed": ("concurrency", shape.concurrency), "open": ("rate", shape.rate), "trace": ("trace", shape.trace)}
     for kind, (name, value) in levels.items():
         if kind != shape.kind and value is not None:
-            raise SettingsError(f"{at}.{name}", f"is for a shape of kind {kind}; this one is {shape.kind}")
+            raise SettingsError(f"{at}.{name}", f"is for a shape of kind {kind}; this shape is {shape.kind}")
     if shape.kind == "open" and shape.rate is None and not shape.steps:
         raise SettingsError(f"{at}.rate", "an open loop needs a rate, in requests per second")
     if shape.kind == "trace" and not shape.trace:
         raise SettingsError(f"{at}.trace", "a trace replay needs the trace's file")
     if shape.kind == "trace" and (shape.ramp or shape.steps):
-        raise SettingsError(f"{at}.{'ramp' if shape.ramp else 'steps'}", "a trace has its own times")
+        raise SettingsError(f"{at}.{'ramp' if shape.ramp else 'steps'}", "a trace has its own arrival times")
     if shape.steps and (shape.ramp or shape.concurrency is not None or shape.rate is not None):
-        raise SettingsError(f"{at}.steps", "steps take the place of a concurrency, a rate and a ramp")
+        raise SettingsError(f"{at}.steps", "steps replace concurrency, rate and ramp")
     for name in ("concurrency", "rate", "speed", "max_in_flight"):
         _positive(f"{at}.{name}", getattr(shape, name))
     if shape.ramp and not (shape.ramp.seconds > 0 and shape.ramp.start >= 0):
@@ -251,7 +251,7 @@ def check_shape(shape: Shape, at: str) -> None:
         if not (seconds > 0 and level >= 0) or (shape.kind == "closed" and level != int(level)):
             raise SettingsError(f"{at}.steps[{i}]", f"expected seconds above 0 and a level, got {seconds:g}:{level:g}")
     if shape.steps and not any(level for _, level in shape.steps):
-        raise SettingsError(f"{at}.steps", "no step has any load")
+        raise SettingsError(f"{at}.steps", "the level of every step is 0")
 
 
 def _check_class(c: Workload, settings: Settings, at: str) -> None:
@@ -263,7 +263,7 @@ def _check_class(c: Workload, settings: Settings, at: str) -> None:
     if c.shape is not None:
         check_shape(c.shape, f"{at}.shape")
     elif c.count is not None:
-        raise SettingsError(f"{at}.count", "is for a class with a shape of its own; use end.count")
+        raise SettingsError(f"{at}.count", "is for a class with its own shape; use end.count")
     for name in ("weight", "turns", "images", "count"):
         _positive(f"{at}.{name}", getattr(c, name))
     if c.prompt == "ids" and c.user not in ID_USERS:
@@ -277,4 +277,4 @@ def _check_class(c: Workload, settings: Settings, at: str) -> None:
     if not _IMAGE_SIZE.fullmatch(c.image_size):
         raise SettingsError(f"{at}.image_size", f"expected WIDTHxHEIGHT in pixels, got {c.image_size!r}")
     if (c.shape or settings.shape).kind == "trace" and (c.turns > 1 or c.prefix or c.user not in ("chat", "completions")):
-        raise SettingsError(f"{at}.user", "a trace has its own prompts: one class of chat or completions, without prefix and turns")
+        raise SettingsError(f"{at}.user", "a trace has its own prompts: use one class of chat or completions, without prefix and turns")

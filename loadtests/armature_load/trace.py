@@ -28,7 +28,7 @@ def read_trace(path: str, speed: float) -> list[TraceRequest]:
         raise SettingsError("shape.trace", f"{path} cannot be read: {e.strerror}") from None
     found = [_request(line, f"{path}, line {n}", speed) for n, line in enumerate(lines, 1) if line.strip()]
     if not found:
-        raise SettingsError("shape.trace", f"{path} holds no request")
+        raise SettingsError("shape.trace", f"{path} contains no request")
     found.sort(key=lambda r: r.at)
     first = found[0].at
     return [TraceRequest(r.at - first, r.input_tokens, r.output_tokens, r.hash_ids) for r in found]
@@ -43,7 +43,7 @@ def _request(line: str, where: str, speed: float) -> TraceRequest:
     except (ValueError, TypeError, KeyError) as e:
         raise SettingsError("shape.trace", f"{where}: expected timestamp, input_length, output_length and hash_ids ({e!r})") from None
     if request.input_tokens < 1 or request.output_tokens < 1 or request.at < 0:
-        raise SettingsError("shape.trace", f"{where}: lengths are at least 1, and times not before 0")
+        raise SettingsError("shape.trace", f"{where}: lengths must be at least 1, and times at least 0")
     blocks = -(-request.input_tokens // BLOCK)
     if len(hashes) != blocks:
         raise SettingsError("shape.trace", f"{where}: {request.input_tokens} tokens are {blocks} blocks, got {len(hashes)} hash_ids")

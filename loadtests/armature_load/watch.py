@@ -69,9 +69,9 @@ class Watch:
         p99 = _at(lags, 0.99)
         reasons = [gaps] if gaps else []
         if p99 > limits.lag_p99_ms:
-            reasons.append(f"the client's loop lagged {p99:.1f} ms (p99; the limit is {limits.lag_p99_ms:g}): its latencies are its own")
+            reasons.append(f"the client's event loop lagged {p99:.1f} ms (p99; limit {limits.lag_p99_ms:g}): latencies include this lag")
         if mean > limits.cpu:
-            reasons.append(f"the client used {mean:.0%} of a core (the limit is {limits.cpu:.0%}): requests queued in it")
+            reasons.append(f"the client used {mean:.0%} of a core (limit {limits.cpu:.0%}): requests queued in the client")
         return {
             "v": VERSION,
             "process": process,

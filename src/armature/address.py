@@ -46,7 +46,7 @@ def parse(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if not (colon and bare) or (":" in bare) != (host == f"[{bare}]") or not _is_port(port):
-        raise ValueError(f"{text!r} is no HOST:PORT; an IPv6 address stands in brackets, as in [::1]:8000")
+        raise ValueError(f"{text!r} is not HOST:PORT; write an IPv6 address in brackets, as in [::1]:8000")
     return Address(bare, int(port))
 
 
@@ -55,7 +55,7 @@ def parse_url(text: str, default_port: int | None = None) -> Address:
     parts = urlsplit(text)
     port = parts.port or default_port
     if not parts.hostname or port is None:
-        raise ValueError(f"{text!r} names no server")
+        raise ValueError(f"{text!r} is not the address of a server")
     return Address(parts.hostname, port)
 
 
@@ -83,9 +83,9 @@ def check_host(text: str) -> str:
     if is_literal(text):
         return text
     if text.startswith("[") and text.endswith("]") and is_literal(text[1:-1]):
-        raise ValueError(f"{text!r}: an address that stands alone has no brackets; write {text[1:-1]}")
+        raise ValueError(f"{text!r}: an address without a port takes no brackets; write {text[1:-1]}")
     if "://" in text or "/" in text or re.fullmatch(r"(\[.*\]|[^:]*):\d+", text):
-        raise ValueError(f"{text!r} says more than a host; expected a name or an address, such as {LOOPBACK} or {LOOPBACK_V6}")
+        raise ValueError(f"{text!r} has more than a host; expected a name or an address, such as {LOOPBACK} or {LOOPBACK_V6}")
     if not _NAME.fullmatch(text) or len(text) > 253 or re.fullmatch(r"[\d.]+", text):
         raise ValueError(f"{text!r} is neither a name nor an address; expected one such as {LOOPBACK}, {LOOPBACK_V6} or host.example.com")
     return text

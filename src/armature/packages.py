@@ -71,5 +71,5 @@ def how_to_install_libraries(names: Iterable[str]) -> str | None:
     wanted = list(names)
     packages = sorted(LIBRARIES[name] for name in wanted if name in LIBRARIES)
     words = [f"apt-get install {' '.join(packages)}"] if packages else []
-    words += ["install NVIDIA's driver, or take hardware=cpu"] if DRIVER in wanted else []
+    words += ["install NVIDIA's driver, or use hardware=cpu"] if DRIVER in wanted else []
     return "; ".join(words) or None

@@ -51,7 +51,7 @@ class Losses:
         first = reason not in self._reasons
         self._reasons.setdefault(reason, Counter())[what] += 1
         if first:
-            self._say(f"recording failed: {what}: {reason}. The run goes on; its record has gaps.")
+            self._say(f"recording failed: {what}: {reason}. The run continues; its record has gaps.")
 
     def saying(self, say: Callable[[str], object]) -> Callable[[str], None]:
         """`say`, which may fail."""

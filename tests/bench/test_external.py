@@ -20,7 +20,7 @@ def test_it_is_asked_and_reported_on(place: Place, server: ScriptedServer) -> No
     assert (summary["overall"]["counts"]["ok"], summary["model"], summary["failures"]) == (40, MODEL, [])
 
 
-@pytest.mark.parametrize(("model", "message"), [("model.name=another", "it lists scripted, and not 'another'"), (None, "refused")])
+@pytest.mark.parametrize(("model", "message"), [("model.name=another", "it lists scripted, not 'another'"), (None, "refused")])
 def test_a_server_that_cannot_be_measured_is_refused_at_once(place: Place, server: ScriptedServer, model: str | None, message: str) -> None:
     words = [model, f"url={server.url}"] if model else ["url=http://127.0.0.1:9"]
     code, output = place.run(["up", *WORDS, *words])

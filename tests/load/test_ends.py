@@ -52,7 +52,7 @@ def test_a_signal_keeps_the_records(server: ScriptedServer, tmp_path: Path, proc
         ({"die_after": 2}, "stream", "reset|closed"),
         ({"error_after": 2}, "server", "as the script says"),
         ({"status": 503}, "http", "as the script says"),
-        ({"stream": False}, "server", "no stream"),
+        ({"stream": False}, "server", "is not a stream"),
         ({"first_ms": 60_000}, "timeout", "longer than"),
     ],
 )
@@ -78,7 +78,7 @@ def test_without_a_model_a_server_must_name_one(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     load = load_run.run(f"http://127.0.0.1:{port}", tmp_path, "--count", "1")
-    assert load.code == 2 and "names no model" in load.output and "--model" in load.output
+    assert load.code == 2 and "lists no model" in load.output and "--model" in load.output
 
 
 @pytest.mark.parametrize(

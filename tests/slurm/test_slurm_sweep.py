@@ -125,4 +125,4 @@ def test_a_job_that_the_sweep_does_not_know_does_nothing(tmp_path: Path, monkeyp
 def test_what_slurm_refuses_is_said(place: Place, words: list[str], word: str) -> None:
     code, output = place.run([*words, word])
     assert code == 2, output
-    assert "Slurm takes no job" in output and "invalid partition" in output, output
+    assert "Slurm rejected the job" in output and "invalid partition" in output, output

@@ -95,7 +95,7 @@ def test_a_least_length_beyond_the_greatest_is_a_400(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [({"n": 2, "temperature": 1.0}, "ask n times"), ({"echo": True, "logprobs": 1}, "echo"), ({"prompt": [5] * 5000}, "4096")],
+    [({"n": 2, "temperature": 1.0}, "send n requests"), ({"echo": True, "logprobs": 1}, "echo"), ({"prompt": [5] * 5000}, "4096")],
     ids=["n", "prompt logprobs", "prompt too long"],
 )
 def test_what_a_pair_cannot_do_is_a_400_with_the_reason(legs: Served, body: dict[str, Any], reason: str) -> None:

@@ -12,9 +12,9 @@ from armature.bench.summary import ClientHealth
 def health(folder: LoadFolder) -> ClientHealth:
     """The worst of all processes. A process that sent requests and left no word of itself cannot be trusted."""
     clients = folder.clients
-    reasons = [f"process {c.process}: {reason}" for c in clients if not c.valid for reason in c.reasons or ["it gave no reason"]]
+    reasons = [f"process {c.process}: {reason}" for c in clients if not c.valid for reason in c.reasons or ["no reason given"]]
     silent = sorted({r.process for r in folder.requests} - {c.process for c in clients})
-    reasons += [f"process {p}: it left no client.{p}.json, so it was killed" for p in silent]
+    reasons += [f"process {p} left no client.{p}.json, so it was killed" for p in silent]
     return ClientHealth(
         valid=not reasons,
         reasons=reasons,

@@ -70,10 +70,10 @@ def read(file: Path) -> list[Request]:
     try:
         table = pq.read_table(file)
     except (OSError, pa.ArrowException) as e:
-        raise UserError(f"{file} cannot be read: {e}", fix="armature summarize RUN writes it again") from None
+        raise UserError(f"{file} cannot be read: {e}", fix="write it again: armature summarize RUN") from None
     version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
     if version != str(VERSION):
-        raise UserError(f"{file} is of version {version}", expected=f"version {VERSION}", fix="armature summarize RUN writes it again")
+        raise UserError(f"{file} has version {version}", expected=f"version {VERSION}", fix="write it again: armature summarize RUN")
     return [_request(row) for row in table.to_pylist()]
 
 

@@ -47,8 +47,8 @@ def read_load(folder: Path) -> LoadFolder:
     files = sorted(folder.glob("requests.*.jsonl"))
     if not files and not (folder / "load.json").exists():
         raise UserError(
-            f"{folder} holds no load test: neither requests.*.jsonl nor load.json",
-            expected="the folder load/ of a run whose load generator ran",
+            f"{folder} has no load test: no requests.*.jsonl and no load.json",
+            expected="the load/ folder of a run with load",
         )
     requests: list[Request] = []
     cut_off = 0
@@ -79,9 +79,7 @@ def read_one(data: bytes, kind: type[T], where: str) -> T:
     try:
         version = msgspec.json.decode(data, type=_Versioned).v
         if version != VERSION:
-            raise UserError(
-                f"{where} is of version {version}", expected=f"version {VERSION}", fix="read it with the Armature that goes with its writer"
-            )
+            raise UserError(f"{where} has version {version}", expected=f"version {VERSION}", fix="use the Armature version that wrote it")
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as e:
         raise UserError(

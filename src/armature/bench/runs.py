@@ -107,7 +107,7 @@ def newest(runs_dir: Path | None = None) -> Run:
     root = runs_dir or env.runs_dir()
     runs = below(root)
     if not runs:
-        raise UserError(f"there is no run under {root}", fix="name a run's directory, or say where runs are: ARMATURE_RUNS=DIR")
+        raise UserError(f"there is no run under {root}", fix="name a run's directory, or set ARMATURE_RUNS=DIR")
     return max(runs, key=_begun)
 
 
@@ -147,12 +147,12 @@ def _named(word: str, root: Path) -> list[Run]:
     if len(close) == 1:
         return close
     for folder in filter(os.path.isdir, folders):
-        raise UserError(f"{folder} is not a run and holds none", expected=f"a folder with {' or '.join(_MARKS)}")
+        raise UserError(f"{folder} is not a run and contains none", expected=f"a folder with {' or '.join(_MARKS)}")
     if close:
-        raise UserError(f"{word!r} is the beginning of {len(close)} runs", expected="one of " + _list(close))
+        raise UserError(f"{word!r} matches {len(close)} runs", expected="one of " + _list(close))
     guess = nearest(word, [r.label for r in known])
     raise UserError(
-        f"there is no run {word!r}, neither as a folder nor under {root}",
+        f"there is no run {word!r}: no such folder, and none under {root}",
         expected=f"one of {_list(known)}" if known else None,
         fix=f"did you mean {guess}?" if guess else None,
     )

@@ -90,10 +90,10 @@ def load_summary(run: Run) -> Summary:
     try:
         version = json.loads(file.read_bytes()).get("version")
         if version != SUMMARY_VERSION:
-            raise UserError(f"{file} is of version {version}", expected=f"version {SUMMARY_VERSION}", fix="armature summarize RUN")
+            raise UserError(f"{file} has version {version}", expected=f"version {SUMMARY_VERSION}", fix="armature summarize RUN")
         return Summary.model_validate_json(file.read_bytes())
     except (ValidationError, ValueError, AttributeError) as e:
-        raise UserError(f"{file} cannot be read: {e}", fix="armature summarize RUN writes it again") from None
+        raise UserError(f"{file} cannot be read: {e}", fix="write it again: armature summarize RUN") from None
 
 
 def measured_window(folder: LoadFolder) -> Window:
@@ -118,7 +118,7 @@ def failures(overall: Group, client: ClientHealth, window: Window, tolerance: To
     if not client.valid:
         found.append(Failure(kind="client", text="the load generator did not keep up: " + "; ".join(client.reasons)))
     if window.end_reason is None:
-        found.append(Failure(kind="load", text="there is no load.json: the load generator was killed before its end"))
+        found.append(Failure(kind="load", text="load.json is missing: the load generator was killed"))
     elif window.end_reason == "error":
         found.append(Failure(kind="load", text="the load generator ended with an error, or was killed"))
     for text in _missed("input", overall.lengths.input, tolerance, tolerance.input_tokens):
@@ -132,8 +132,8 @@ def _missed(what: str, length: Length, tolerance: Tolerance, tokens: int) -> lis
     """Whether too many requests had another length than asked, as a text or none."""
     if not (length.realised and length.asked) or length.outside <= tolerance.share * length.realised.count:
         return []
-    text = f"{length.outside} of {length.realised.count} requests missed the asked {what} length by more than {tolerance.relative:.0%} and "
-    return [text + f"more than {tokens} tokens: asked {length.asked.mean:.1f} on average, got {length.realised.mean:.1f}"]
+    text = f"{length.outside} of {length.realised.count} requests missed the requested {what} length by more than {tolerance.relative:.0%} "
+    return [text + f"and more than {tokens} tokens: requested {length.asked.mean:.1f} on average, got {length.realised.mean:.1f}"]
 
 
 def notes(folder: LoadFolder, overall: Group) -> list[str]:
@@ -142,17 +142,15 @@ def notes(folder: LoadFolder, overall: Group) -> list[str]:
     counts, lengths = overall.counts, overall.lengths
     if counts.failed:
         found.append(
-            f"{counts.failed} of {counts.sent} requests failed ({_kinds(counts.failed_by_kind)}): their latencies and tokens do not count"
+            f"{counts.failed} of {counts.sent} requests failed ({_kinds(counts.failed_by_kind)}): their latencies and tokens are excluded"
         )
     if folder.cut_off:
-        found.append(f"{folder.cut_off} files of records end in half a line, which was left out")
+        found.append(f"{folder.cut_off} record files end with an incomplete line, which was skipped")
     if folder.load and folder.load.end_reason == "stopped":
-        found.append("the load was stopped before its end")
+        found.append("the load was stopped early")
     for kind, length in (("input", lengths.input), ("output", lengths.output)):
         if length.unknown:
-            found.append(
-                f"the server did not report the {kind} length of {length.unknown} requests: whether they have the asked length is unknown"
-            )
+            found.append(f"the server did not report the {kind} length of {length.unknown} requests, so it is unchecked")
     return found
 
 
@@ -169,7 +167,7 @@ def _setting(settings: Mapping[str, Any], name: str, kind: type[Any], folder: Lo
     except ValidationError as e:
         error = e.errors()[0]
         raise UserError(
-            f"settings.{name} of the load is not usable: {error['msg']} ({'.'.join(map(str, error['loc']))})",
+            f"settings.{name} of the load is invalid: {error['msg']} ({'.'.join(map(str, error['loc']))})",
             where=str(folder.path / "load.json"),
             expected=", ".join(kind.model_fields),
         ) from None

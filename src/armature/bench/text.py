@@ -68,7 +68,7 @@ def _rates(summary: Summary) -> list[str]:
     titles = {
         "requests_per_s": "requests/s",
         "output_tokens_per_s": "output tok/s",
-        "total_tokens_per_s": "tok/s in all",
+        "total_tokens_per_s": "total tok/s",
         "output_tokens_per_s_per_user": "tok/s per user",
         "output_tokens_per_s_per_gpu": "tok/s per GPU",
     }

@@ -117,7 +117,7 @@ def _window(group: Group, window: Window) -> Caveat | None:
     least = max(LEAST_WINDOW_S, LEAST_TURNS * e2e.p50 / 1000 if e2e else 0.0)
     if seconds >= least:
         return None
-    why = f"; {LEAST_TURNS} times the median request" if least > LEAST_WINDOW_S else ""
+    why = f" ({LEAST_TURNS} times the median request)" if least > LEAST_WINDOW_S else ""
     text = f"measured for {number(seconds)} s, too short: at least {number(least)} s are needed{why}"
     return Caveat(kind="short_window", figures=list(_ALL), text=text)
 
@@ -126,7 +126,7 @@ def _failed(group: Group) -> Caveat | None:
     counts = group.counts
     if counts.failed <= MOST_FAILED * counts.sent:
         return None
-    text = f"{counts.failed} of {counts.sent} requests failed: the others are no fair sample (at most {MOST_FAILED:.0%} may fail)"
+    text = f"{counts.failed} of {counts.sent} requests failed (limit {MOST_FAILED:.0%}): the others are a biased sample"
     return Caveat(kind="failed", figures=[name for name in _ALL if name not in _OF_FAILURES], text=text)
 
 
@@ -154,7 +154,7 @@ def _lag(group: Group, client: ClientHealth) -> Caveat | None:
         return None
     lag = f"p50 {number(client.lag_p50_ms)} ms, p99 {number(client.lag_p99_ms)} ms"
     titles = _listed([title for name, title in _TITLES.items() if set(_every(name)) & set(figures)])
-    text = f"{titles}: the load generator's own lag ({lag}) is more than {LAG_SHARE:.0%} of the marked figures"
+    text = f"{titles}: the load generator's lag ({lag}) exceeds {LAG_SHARE:.0%} of the marked figures"
     return Caveat(kind="client_lag", figures=figures, text=text)
 
 
@@ -163,19 +163,19 @@ def _chunks(group: Group) -> list[Caveat]:
     itl = []
     per_chunk = chunks.tokens_per_chunk.mean if chunks.tokens_per_chunk else 1.0
     if per_chunk > MOST_TOKENS_PER_CHUNK:
-        itl.append(f"chunks hold {per_chunk:.2f} tokens on average, so gaps are fewer and longer than those between tokens")
+        itl.append(f"chunks hold {per_chunk:.2f} tokens on average, so gaps between chunks are fewer and longer than between tokens")
     if chunks.at_once is not None and chunks.at_once > MOST_AT_ONCE:
-        itl.append(f"{chunks.at_once:.0%} of gaps are 0 ms, because several chunks came at once")
+        itl.append(f"{chunks.at_once:.0%} of gaps are 0 ms, because several chunks arrived together")
     if itl:
         found.append(Caveat(kind="chunks", figures=_every("itl_ms"), text=f"ITL: {'; '.join(itl)}. Compare by TPOT"))
     streamed, answered = group.latency.ttft_ms, group.lengths.output.realised
     ttft = []
     if chunks.first_tokens is not None and chunks.first_tokens > MOST_TOKENS_PER_CHUNK:
-        ttft.append(f"the first chunk holds {chunks.first_tokens:.2f} tokens on average, so the first token was there earlier")
+        ttft.append(f"the first chunk holds {chunks.first_tokens:.2f} tokens on average, so the first token was ready earlier")
     if chunks.counted_by == "text" and per_chunk > MOST_TOKENS_PER_CHUNK:
-        ttft.append("it is that of the first text, and tokens may have come before; use load.server=usage where the server has it")
+        ttft.append("measured at the first text, after possible tokens without text; use load.server=usage if the server supports it")
     if streamed and answered and streamed.count < answered.count:
-        ttft.append(f"{answered.count - streamed.count} of {answered.count} answers have tokens and no chunk with text")
+        ttft.append(f"{answered.count - streamed.count} of {answered.count} answers have tokens but no chunk with text")
     if ttft:
         found.append(Caveat(kind="chunks", figures=_every("ttft_ms"), text=f"TTFT: {'; '.join(ttft)}"))
     return found
@@ -185,7 +185,7 @@ def _tokens(group: Group) -> Caveat | None:
     if not group.chunks.mismatched:
         return None
     figures = [*_every("itl_ms"), *_every("tpot_ms"), *_OF_COUNTS]
-    text = f"the chunks of {group.chunks.mismatched} answers hold another number of tokens than the server's usage says"
+    text = f"in {group.chunks.mismatched} answers the chunks' token count differs from the server's usage"
     return Caveat(kind="tokens", figures=figures, text=text)
 
 

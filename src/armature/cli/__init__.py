@@ -18,17 +18,17 @@ COMMANDS = {
     "watch": "follow a run: its nodes, and the load on it",
     "compare": "compare runs: differences, confidence intervals, different settings",
     "report": "write an HTML page about runs",
-    "summarize": "make a run's summary from the load generator's files",
-    "control": "give a worker a command: load, profile/start, profile/stop, kv/check",
+    "summarize": "summarize a run from the load generator's files",
+    "control": "send a command to a worker: load, profile/start, profile/stop, kv/check",
     "flags": "list the native SGLang flags that engine.args accepts",
-    "completion": "print a script by which bash, zsh or fish completes words",
+    "completion": "print the completion script of bash, zsh or fish",
     "models": "make or fetch a model's files",
     "pairs": "send one token through every pair of prefill and decode workers (plans start it)",
     "worker": "run one worker (plans start these)",
     "frontend": "run the HTTP frontend (plans start it)",
     "profile": "profile nodes while load runs (plans start it)",
     "sample": "record nodes' metrics while load runs (plans start it)",
-    "observe": "write the configuration of Prometheus: targets and alerts (plans run it)",
+    "observe": "write the Prometheus configuration: targets and alerts (plans start it)",
     "kv-bridge": "publish durable KV events to the router (plans start it)",
 }
 
@@ -47,7 +47,7 @@ def usage() -> str:
             "",
             *rows,
             "",
-            "`armature COMMAND --help` says more.   Example: armature up agg +model=tiny-qwen3",
+            "Details: `armature COMMAND --help`.   Example: armature up agg +model=tiny-qwen3",
         ]
     )
 
@@ -102,7 +102,7 @@ def _run(words: list[str]) -> int:
         return 0
     for word in words:
         if not _is_utf8(word):
-            raise UserError(f"{word!r} is not UTF-8", fix="name files and values in UTF-8; for a file with another name, make a link to it")
+            raise UserError(f"{word!r} is not UTF-8", fix="use UTF-8 names and values; for a file with another name, link to it")
     command, *rest = words
     if command not in COMMANDS:
         guess = nearest(command, COMMANDS)

@@ -47,9 +47,9 @@ RUN_DIR = "run.dir"  # a sweep is called the same wherever it lies
 def parser() -> Parser:
     p = Parser(prog="armature bench", description=DESCRIPTION, epilog=EXAMPLES)
     p.add_argument("words", nargs="*", metavar="TOPOLOGY | KEY=VALUES", help="topologies, and overrides with one value or several")
-    p.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each combination, each with a seed of its own (default: 1)")
-    p.add_argument("--name", metavar="NAME", help="the sweep's folder under runs/ (default: the same for all lists of values)")
-    p.add_argument("--force", action="store_true", help="run everything again, up to date or not")
+    p.add_argument("--repeats", type=int, default=1, metavar="N", help="runs per combination, each with its own seed (default: 1)")
+    p.add_argument("--name", metavar="NAME", help="the sweep's folder under runs/ (default: the same name for any list of values)")
+    p.add_argument("--force", action="store_true", help="run everything again, even if up to date")
     p.add_argument("--dry-run", action="store_true", help="print which runs would start and which would be skipped")
     p.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
     return p
@@ -153,7 +153,7 @@ def _planned(points: Sequence[Point], sweep: Path, repeats: int) -> list[_Planne
             name = f"{point.name}/seed-{seed}"
             load = deployment.load.model_copy(update={"seed": seed})
             if (same := first.setdefault(identity(deployment.model_copy(update={"load": load})), name)) != name:
-                _say(f"{name}: the same values as {same}, measured once")
+                _say(f"{name}: same values as {same}, measured once")
                 continue
             made_by = {"plan": plan.hash, "load": load.model_dump(mode="json"), "profile": deployment.profile.model_dump(), **around}
             run = PointRun(name, sweep / point.name / f"seed-{seed}", made_by)
@@ -185,7 +185,7 @@ def launch_and_note(planned: _Planned) -> int:
     """Run, and note what made the results when they are good: by the code that was at work, however long the sweep waits."""
     code = launch(planned)
     if code == 0:
-        Losses().keep(f"that {planned.run.name} is done", planned.run.done)
+        Losses().keep(f"the end of {planned.run.name}", planned.run.done)
     return code
 
 
@@ -216,4 +216,4 @@ def _show(outcomes: Sequence[Outcome], sweep: Path) -> None:
     out.write_text(page(measured, out))
     print(f"report {out}")
     if more := {run.path for run in below(sweep) if run.has_load} - {o.run.folder for o in outcomes}:
-        print(f"{len(more)} more run{'s' * (len(more) > 1)} of this sweep, under other values: armature report {sweep}")
+        print(f"{len(more)} more run{'s' * (len(more) > 1)} of this sweep, with other values: armature report {sweep}")

@@ -8,19 +8,19 @@ from armature.errors import UserError, did_you_mean, nearest
 CAUSES = ("load", "hardware", "versions", "lengths")  # as in armature.bench.compare.likeness, which takes its time to import
 
 DESCRIPTION = """\
-Put runs side by side. Runs of the same plan hash and the same load, the seed apart, on the same hardware and versions
-are repeats of one configuration. Configurations are ranked only where load, hardware, versions and realised lengths are alike;
-the first of those that are alike is their baseline. A figure marked * has a caveat, is not ranked, and the reason stands below.
+Compare runs. Runs with the same plan hash, load (except the seed), hardware and versions are repeats of one configuration.
+Configurations are ranked only if their load, hardware, versions and realised lengths match; the first of them is the baseline.
+A figure marked * has a caveat and is not ranked; the reason is printed below.
 
 RUN is a run's directory, a folder of runs, <name>/<id> under runs/, or the beginning of an id. Differences have 95% confidence
-intervals from at least 3 repeats (Welch's t over the runs' own figures); with fewer, no claim. More: docs/how-to/compare.md.
+intervals from at least 3 repeats (Welch's t over the runs' figures); with fewer, no claim. See docs/how-to/compare.md.
 """
 
 
 def parser() -> Parser:
     p = Parser(prog="armature compare", description=DESCRIPTION)
     p.add_argument("runs", nargs="+", metavar="RUN", help="the runs")
-    p.add_argument("--format", default="table", choices=["table", "markdown", "csv", "json"], help="how to print it (default: %(default)s)")
+    p.add_argument("--format", default="table", choices=["table", "markdown", "csv", "json"], help="output format (default: %(default)s)")
     p.add_argument("--class", dest="of_class", metavar="NAME", help="only requests of this class of the workload (default: all)")
     p.add_argument("--with-failed", action="store_true", help="include invalid runs: those with failures in their summaries")
     p.add_argument(
@@ -29,7 +29,7 @@ def parser() -> Parser:
         default=[],
         choices=CAUSES,
         metavar="WHAT",
-        help="rank although WHAT differs (load, hardware, versions, lengths): it is what you compare; may be repeated",
+        help="rank configurations that differ in WHAT (load, hardware, versions, lengths), if you compare that; may be repeated",
     )
     return p
 

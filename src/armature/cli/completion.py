@@ -6,7 +6,7 @@ from armature.cli.options import Parser
 
 SHELLS = ("bash", "zsh", "fish")
 DESCRIPTION = """\
-Print a script that makes a shell complete commands, options, topologies, groups, fields, values and SGLang's flags.
+Print a script with which a shell completes commands, options, topologies, groups, fields, values and SGLang's flags.
 
   bash   eval "$(armature completion bash)"       in ~/.bashrc
   zsh    eval "$(armature completion zsh)"        in ~/.zshrc, after compinit

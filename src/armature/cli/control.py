@@ -10,22 +10,22 @@ from armature.cli.options import Parser
 from armature.errors import UserError
 
 DESCRIPTION = """\
-Give a worker of a run a command and print its answer. Workers take commands in runs with worker.control=true.
+Send a command to a worker of a run and print its answer. Workers accept commands in runs with worker.control=true.
 
   load            running and waiting requests, and tokens in the KV cache, of each rank
-  profile/start   {"folder": "results/profile/NODE", "gpus": false}: begin a trace; the folder is one of the run's
-  profile/stop    write it
-  kv/check        have the engine tell all that it has cached; by how many blocks the router was wrong
+  profile/start   {"folder": "results/profile/NODE", "gpus": false}: start a trace, written to this folder of the run
+  profile/stop    stop it and write it
+  kv/check        compare the router's index with the engine's cache, and repair it
 """
 
 
 def parser() -> Parser:
     p = Parser(prog="armature control", description=DESCRIPTION)
     p.add_argument("run", metavar="RUN", help="a run's directory, <name>/<id>, or the beginning of an id")
-    p.add_argument("node", metavar="NODE", help="a worker of it")
+    p.add_argument("node", metavar="NODE", help="a worker of the run")
     p.add_argument("route", metavar="ROUTE", help="the command")
-    p.add_argument("body", nargs="?", default="{}", metavar="JSON", help="what belongs to it (default: %(default)s)")
-    p.add_argument("--timeout-s", type=float, default=300.0, metavar="S", help="seconds for an answer (default: %(default)g)")
+    p.add_argument("body", nargs="?", default="{}", metavar="JSON", help="arguments of the command (default: %(default)s)")
+    p.add_argument("--timeout-s", type=float, default=300.0, metavar="S", help="seconds to wait for the answer (default: %(default)g)")
     return p
 
 
@@ -39,10 +39,10 @@ def main(argv: list[str]) -> int:
     try:
         print(json.dumps(control.call(folder, a.route, read_body(a.body), a.timeout_s), indent=1))
     except control.Refused as e:
-        raise UserError(f"{a.node} refuses {a.route}: {e}") from None
+        raise UserError(f"{a.node} refused {a.route}: {e}") from None
     except FileNotFoundError:
         raise UserError(
-            f"{a.node} takes no commands", expected="a run that serves, with worker.control=true", fix="start it with worker.control=true"
+            f"{a.node} takes no commands", expected="a serving run with worker.control=true", fix="start it with worker.control=true"
         ) from None
     except OSError as e:
         raise UserError(f"{a.node} does not answer: {e}") from None
@@ -71,5 +71,5 @@ def read_body(text: str) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise UserError(f"{text!r} is no JSON object", where="JSON", expected='such as \'{"folder": "results/profile"}\'')
+        raise UserError(f"{text!r} is not a JSON object", where="JSON", expected='such as \'{"folder": "results/profile"}\'')
     return body

@@ -20,8 +20,8 @@ DESCRIPTION = """\
 Serve the OpenAI API over HTTP and route requests to the workers that register on the same planes.
 
 The planes come from the environment (DYN_DISCOVERY_BACKEND, DYN_FILE_KV, DYN_REQUEST_PLANE, DYN_EVENT_PLANE); options
-override it. ETCD_ENDPOINTS and NATS_SERVER are the servers of planes that have one. SIGTERM or Ctrl-C drains: /health
-answers 503, new requests get 503, open streams finish. A second one ends at once.
+override it. ETCD_ENDPOINTS and NATS_SERVER name the servers of planes that need one. SIGTERM or Ctrl-C drains: /health
+answers 503, new requests get 503, open streams finish. A second signal exits at once.
 """
 
 
@@ -47,17 +47,17 @@ def parser() -> Parser:
         type=float,
         default=4.0,
         metavar="W",
-        help="mode kv: cost of a block to compute, where a block in use costs 1 (default: %(default)g)",
+        help="mode kv: cost of computing a block, relative to a block in use (default: %(default)g)",
     )
     p.add_argument(
         "--kv-temperature",
         type=float,
         default=0.0,
         metavar="T",
-        help="mode kv: 0 takes the best worker; more spreads requests (default: %(default)g)",
+        help="mode kv: 0 takes the best worker; higher values spread requests (default: %(default)g)",
     )
     p.add_argument(
-        "--busy-blocks", type=float, metavar="PART", help="stop routing to a worker that uses at least this part of its KV blocks"
+        "--busy-blocks", type=float, metavar="PART", help="stop routing to a worker that uses at least this share of its KV blocks"
     )
     p.add_argument("--busy-prefill-tokens", type=int, metavar="N", help="stop routing to a worker with this many queued prompt tokens")
     p.add_argument(
@@ -65,17 +65,17 @@ def parser() -> Parser:
         type=int,
         default=1,
         metavar="N",
-        help="how often a request is sent to another worker when its own dies, cannot be reached, or leaves before it answers "
+        help="how often to resend a request to another worker if its worker dies, is unreachable, or leaves before answering "
         "(default: %(default)s)",
     )
     p.add_argument(
-        "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at the end (default: %(default)g)"
+        "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at shutdown (default: %(default)g)"
     )
     p.add_argument(
         "--expect-model", metavar="NAME", help="answer 503, not 404, for this model while no worker serves it; needs --expect-path"
     )
-    p.add_argument("--expect-path", type=Path, metavar="DIR", help="that model's folder")
-    p.add_argument("--expect-context", type=int, metavar="N", help="its context length (default: what its config says)")
+    p.add_argument("--expect-path", type=Path, metavar="DIR", help="folder of that model")
+    p.add_argument("--expect-context", type=int, metavar="N", help="context length of that model (default: from its config)")
     p.add_argument("--admin-routes", action="store_true", help="serve /busy_threshold, which reads and sets the limits above")
     add_plane_options(p)
     return p
@@ -85,13 +85,13 @@ def add_plane_options(p: Parser) -> None:
     """The options that name the planes, the same for every process that joins them."""
     group = p.add_argument_group("planes")
     group.add_argument("--discovery", metavar="NAME", help="file | etcd | kubernetes | mem (default: $DYN_DISCOVERY_BACKEND, else file)")
-    group.add_argument("--discovery-dir", metavar="DIR", help="folder of the file discovery (default: $DYN_FILE_KV)")
+    group.add_argument("--discovery-dir", metavar="DIR", help="folder of file discovery (default: $DYN_FILE_KV)")
     group.add_argument("--request-plane", metavar="NAME", help="tcp | nats (default: $DYN_REQUEST_PLANE, else tcp)")
     group.add_argument("--event-plane", metavar="NAME", help="zmq | nats (default: $DYN_EVENT_PLANE, else zmq)")
     group.add_argument(
         "--plane-host",
         metavar="ADDRESS",
-        help="address of this host on which other processes of the planes reach this one (default: 127.0.0.1, this host only)",
+        help="address at which other processes of the planes reach this one (default: 127.0.0.1, this host only)",
     )
 
 
@@ -116,7 +116,7 @@ def _expected(a: Namespace) -> Expected | None:
     if a.expect_model is None:
         return None
     if a.expect_path is None:
-        raise UserError("the model that is expected has no folder", where=f"--expect-model {a.expect_model}", fix="add --expect-path DIR")
+        raise UserError("the expected model has no folder", where=f"--expect-model {a.expect_model}", fix="add --expect-path DIR")
     return Expected(a.expect_model, a.expect_path, a.expect_context)
 
 

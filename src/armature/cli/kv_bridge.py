@@ -11,7 +11,7 @@ from armature.cli.options import Parser
 DESCRIPTION = """\
 Publish KV events to the router from the JetStream stream that workers write (`armature worker --kv-events-durable`).
 
-Routers get all KV events from it. After a restart it rebuilds its state from the stream, and routers rebuild theirs from it.
+Routers get all KV events from the bridge. After a restart it rebuilds its state from the stream, and routers rebuild theirs from it.
 """
 
 

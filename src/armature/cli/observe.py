@@ -10,15 +10,15 @@ from armature.errors import UserError
 from armature.telemetry.scrape import Target, write
 
 DESCRIPTION = """\
-Write prometheus.yml, which names the targets, and alerts.yml, the alerting rules.
+Write prometheus.yml (targets) and alerts.yml (alerting rules).
 """
 
 
 def parser() -> Parser:
     p = Parser(prog="armature observe", description=DESCRIPTION)
-    p.add_argument("--target", action="append", required=True, metavar="NODE=ROLE,HOST:PORT", help="a process with /metrics; once for each")
+    p.add_argument("--target", action="append", required=True, metavar="NODE=ROLE,HOST:PORT", help="one process; may be repeated")
     p.add_argument("--scrape-s", type=float, default=5.0, metavar="S", help="scrape interval in seconds (default: %(default)g)")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that both files go into")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of both files")
     return p
 
 
@@ -34,7 +34,7 @@ def read_target(text: str) -> Target:
     role, _, at = rest.partition(",")
     try:
         if not (node and role):
-            raise ValueError("node and role must be named")
+            raise ValueError("node or role is missing")
         return Target(node, role, str(address.parse(at)))
     except ValueError as e:
-        raise UserError(f"{text!r} is no target: {e}", where="--target", expected="NODE=ROLE,HOST:PORT") from None
+        raise UserError(f"{text!r} is not a target: {e}", where="--target", expected="NODE=ROLE,HOST:PORT") from None

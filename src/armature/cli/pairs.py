@@ -21,11 +21,15 @@ Exits with 1 if a pair fails, and prints each worker's reason.
 def parser() -> Parser:
     p = Parser(prog="armature pairs", description=DESCRIPTION)
     p.add_argument(
-        "--prefill", action="append", required=True, metavar="NAME=FOLDER,BOOTSTRAP", help="its control folder, and host:port; once each"
+        "--prefill",
+        action="append",
+        required=True,
+        metavar="NAME=FOLDER,BOOTSTRAP",
+        help="a prefill worker: its control folder and host:port; may be repeated",
     )
-    p.add_argument("--decode", action="append", required=True, metavar="NAME=FOLDER", help="its control folder; once for each worker")
+    p.add_argument("--decode", action="append", required=True, metavar="NAME=FOLDER", help="a decode worker; may be repeated")
     p.add_argument("--timeout-s", type=float, default=60.0, metavar="S", help="seconds for one pair (default: %(default)g)")
-    p.add_argument("--out", type=Path, metavar="FILE", help="where the results go, as JSON")
+    p.add_argument("--out", type=Path, metavar="FILE", help="file for the results, as JSON")
     return p
 
 

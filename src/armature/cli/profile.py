@@ -18,13 +18,13 @@ def parser() -> Parser:
     p = Parser(prog="armature profile", description=DESCRIPTION)
     p.add_argument("kind", choices=["torch", "pyspy"])
     p.add_argument("--target", action="append", default=[], metavar="NODE=FOLDER", help="torch: a worker's control folder")
-    p.add_argument("--gpus", action="store_true", help="torch: trace GPUs, too")
+    p.add_argument("--gpus", action="store_true", help="torch: also trace GPUs")
     p.add_argument("--node", action="append", default=[], metavar="NODE", help="pyspy: a node")
     p.add_argument("--processes", type=Path, metavar="DIR", help="pyspy: the folder of the nodes' TMPDIRs")
-    p.add_argument("--load", type=Path, metavar="DIR", help="the load's records, to wait for its steady part (default: begin at once)")
-    p.add_argument("--after-s", type=float, default=0.0, metavar="S", help="seconds from the end of the warm-up (default: %(default)g)")
-    p.add_argument("--seconds", type=float, default=5.0, metavar="S", help="how long (default: %(default)g)")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="where it goes: DIR/NODE/")
+    p.add_argument("--load", type=Path, metavar="DIR", help="the load's records, to wait for its warm-up (default: start at once)")
+    p.add_argument("--after-s", type=float, default=0.0, metavar="S", help="start S seconds after the warm-up (default: %(default)g)")
+    p.add_argument("--seconds", type=float, default=5.0, metavar="S", help="seconds to record (default: %(default)g)")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder: DIR/NODE/")
     return p
 
 
@@ -47,5 +47,5 @@ def _read_target(text: str) -> tuple[str, Path]:
     """NODE=FOLDER. Raises UserError."""
     node, _, folder = text.partition("=")
     if not (node and folder):
-        raise UserError(f"{text!r} is no target", where="--target", expected="NODE=FOLDER")
+        raise UserError(f"{text!r} is not a target", where="--target", expected="NODE=FOLDER")
     return node, Path(folder)

@@ -18,7 +18,7 @@ RUN is a run's directory, a folder of runs (a sweep), <name>/<id> under runs/, o
 def parser() -> Parser:
     p = Parser(prog="armature report", description=DESCRIPTION)
     p.add_argument("runs", nargs="+", metavar="RUN | DIR", help="the runs")
-    p.add_argument("--out", type=Path, metavar="FILE", help="where it goes (default: RUN/report.html; several: report.html here)")
+    p.add_argument("--out", type=Path, metavar="FILE", help="output file (default: RUN/report.html; for several runs: ./report.html)")
     return p
 
 

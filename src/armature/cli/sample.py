@@ -20,11 +20,11 @@ Sample /metrics of nodes, their processes' CPU and memory, and GPUs into a file 
 
 def parser() -> Parser:
     p = Parser(prog="armature sample", description=DESCRIPTION)
-    p.add_argument("--target", action="append", default=[], metavar="NODE=HOST:PORT", help="a process with /metrics; once for each")
-    p.add_argument("--processes", type=Path, metavar="DIR", help="CPU and memory of processes whose TMPDIR is a folder (a node) below DIR")
+    p.add_argument("--target", action="append", default=[], metavar="NODE=HOST:PORT", help="a process with /metrics; may be repeated")
+    p.add_argument("--processes", type=Path, metavar="DIR", help="sample CPU and memory of processes whose TMPDIR is DIR/NODE")
     p.add_argument("--gpus", action="store_true", help="sample GPUs through NVML (nvidia-ml-py)")
     p.add_argument("--every-s", type=float, default=1.0, metavar="S", help="sample interval in seconds (default: %(default)g)")
-    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="where samples are appended")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to append samples to")
     return p
 
 
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         a.out.parent.mkdir(parents=True, exist_ok=True)
         out = LineFile.at(a.out)
     except OSError as e:
-        raise UserError(f"--out {a.out}: samples cannot be written there: {e.strerror}") from None
+        raise UserError(f"--out {a.out}: cannot be written: {e.strerror}") from None
     print(f"sampling {len(sources)} sources every {a.every_s:g} s into {a.out}", flush=True)
     sample(sources, out, a.every_s, ended.wait, losses)
     losses.keep("samples", out.close)
@@ -65,10 +65,10 @@ def read_target(text: str) -> tuple[str, Address]:
     try:
         return _named(node), address.parse(at)
     except ValueError as e:
-        raise UserError(f"{text!r} is no target: {e}", where="--target", expected="NODE=HOST:PORT") from None
+        raise UserError(f"{text!r} is not a target: {e}", where="--target", expected="NODE=HOST:PORT") from None
 
 
 def _named(node: str) -> str:
     if not node:
-        raise ValueError("no node is named")
+        raise ValueError("the node is missing")
     return node

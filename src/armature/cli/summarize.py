@@ -19,13 +19,13 @@ Read the load generator's files (RUN/load/) and write RUN/results/requests.parqu
 
 RUN is a run's directory, <name>/<id> under runs/, or the beginning of an id. Definitions: docs/reference/summary.md.
 Exits with 1 if the run is invalid: no request succeeded, the client did not keep up, or prompts or answers did not have
-the lengths that were asked for. The reasons are printed, and stand in the summary's `failures`. A figure marked * has a caveat.
+the requested lengths. The reasons are printed and listed in the summary's `failures`. A figure marked * has a caveat.
 """
 
 
 def parser() -> Parser:
     p = Parser(prog="armature summarize", description=DESCRIPTION)
-    p.add_argument("run", metavar="RUN", help="the run (several: a folder of runs)")
+    p.add_argument("run", metavar="RUN", help="the run, or a folder of runs")
     p.add_argument(
         "--slo", action="append", default=[], metavar="NAME=MS", help="limit for goodput: ttft_ms, itl_ms, tpot_ms, e2e_ms; may be repeated"
     )
@@ -34,7 +34,7 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME=X",
-        help="how far lengths may be from the requested ones: relative, input_tokens, output_tokens, share; may be repeated",
+        help="allowed deviation from the requested lengths: relative, input_tokens, output_tokens, share; may be repeated",
     )
     return p
 

@@ -92,7 +92,7 @@ def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
     from armature.launch.local import LocalLauncher
 
     if sys.platform != "linux":
-        print("armature: processes are supervised with Linux's own means; other systems are untested", file=sys.stderr)
+        print("armature: process supervision relies on Linux; other systems are untested", file=sys.stderr)
     return asyncio.run(LocalLauncher(logs, records(plan, composed), RunsLoad(plan.run_dir / "load")).run(plan))
 
 

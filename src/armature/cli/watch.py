@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from armature.launch.rundir import Event
 
 DESCRIPTION = """\
-Follow a run: its nodes and their states, and while load runs the requests done and failed, the rate, TTFT and ITL of the last 10 s.
-Without RUN, the newest one. Exits when the run ends, with the run's exit code (1 if its launcher was killed). Ctrl-C stops watching.
-If the output is not a terminal, it prints one line for each event, and one every 5 s while load runs.
+Follow a run, by default the newest: the state of its nodes and, while load runs, requests done and failed, and the rate, TTFT and
+ITL of the last 10 s. Exits when the run ends, with the run's exit code (1 if its launcher was killed). Ctrl-C stops watching.
+If the output is not a terminal, prints one line per event, and one every 5 s while load runs.
 """
 
 LOOK_S = 0.25

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Serve one model from one engine. The frontend finds it through the planes.
 
-Options that are not listed here go to SGLang as they are (`--max-total-tokens 8192`); unknown ones are refused.
-The worker registers when the engine has made its first token, and unregisters first when it is told to stop.
-On --system-port, /health answers 200 exactly while it is registered; /live and /metrics are there too.
-SIGTERM or Ctrl-C drains: requests in flight finish. A second one ends at once.
+Options that are not listed here are passed to SGLang (`--max-total-tokens 8192`); unknown ones are refused.
+The worker registers once the engine has generated its first token. On shutdown it unregisters first.
+--system-port serves /health (200 only while registered), /live and /metrics.
+SIGTERM or Ctrl-C drains: requests in flight finish. A second signal exits at once.
 """
 
 
@@ -34,12 +34,12 @@ def parser() -> Parser:
     p = Parser(prog="armature worker", description=DESCRIPTION)
     p.add_argument("role", metavar="ROLE", help=" | ".join(f"{role.name}: {role.summary}" for role in roles.every()))
     p.add_argument("--model-path", required=True, metavar="DIR", help="folder of the model: weights, config, tokenizer")
-    p.add_argument("--served-model-name", metavar="NAME", help="what clients ask for (default: the folder's name)")
+    p.add_argument("--served-model-name", metavar="NAME", help="model name that clients use (default: the folder's name)")
     p.add_argument(
         "--endpoint",
         default="dynamo.backend.generate",
         metavar="NAME",
-        help="namespace.component.endpoint under which it is found (default: %(default)s)",
+        help="namespace.component.endpoint to register as (default: %(default)s)",
     )
     p.add_argument(
         "--system-port", type=int, metavar="PORT", help="port of /health, /live and /metrics (default: $DYN_SYSTEM_PORT, else none)"
@@ -49,7 +49,7 @@ def parser() -> Parser:
         "--egress",
         default="push",
         metavar="WAY",
-        help="how chunks leave: push (each handed over as it comes) | pull (the runtime asks for each) (default: %(default)s)",
+        help="how chunks reach the runtime: push (the worker sends each) | pull (the runtime asks for each) (default: %(default)s)",
     )
     p.add_argument("--tool-call-parser", metavar="NAME", help="the frontend's parser for tool calls in the output")
     p.add_argument("--reasoning-parser", metavar="NAME", help="the frontend's parser for reasoning in the output")
@@ -58,41 +58,40 @@ def parser() -> Parser:
         type=float,
         default=30.0,
         metavar="S",
-        help="seconds for requests in flight to finish at the end (default: %(default)g)",
+        help="seconds for requests in flight to finish at shutdown (default: %(default)g)",
     )
     p.add_argument(
         "--check-s",
         type=float,
         default=10.0,
         metavar="S",
-        help="a rank of the engine that is silent for S seconds ends the worker; half of it stops new requests; 0: never "
+        help="end the worker if an engine rank is silent for S seconds; stop new requests after half of that; 0: never "
         "(default: %(default)g)",
     )
     p.add_argument(
         "--kv-events-durable",
         action="store_true",
         help=f"write KV events into a JetStream stream of ${env.NATS_SERVER}, from which `armature kv-bridge` publishes them "
-        "(default: to the router at once)",
+        "(default: directly to the router)",
     )
     p.add_argument(
         "--publish-load",
         action="store_true",
-        help="publish the load of its ranks to routers over the event plane (default: routers estimate it)",
+        help="publish the load of the ranks to routers over the event plane (default: routers estimate it)",
     )
     p.add_argument(
         "--request-limits",
         type=_limits,
         default="{}",
         metavar="JSON",
-        help="limits of what one request may ask for that differ from the defaults, such as "
-        '{"stop_strings": 4}; docs/reference/config.md lists them under `requests`',
+        help='request limits that override the defaults, such as {"stop_strings": 4}; see `requests` in docs/reference/config.md',
     )
     group = p.add_argument_group("commands (docs/decisions/0008-control.md)")
     group.add_argument(
-        "--control", action="append", default=[], metavar="ROUTE", help="a command that it takes, or `all`; may be repeated (default: none)"
+        "--control", action="append", default=[], metavar="ROUTE", help="a command to accept, or `all`; may be repeated (default: none)"
     )
-    group.add_argument("--control-folder", type=Path, metavar="DIR", help="its socket and its token; made, and closed to other users")
-    group.add_argument("--control-writes", type=Path, metavar="DIR", help="commands write below this folder only (default: nowhere)")
+    group.add_argument("--control-folder", type=Path, metavar="DIR", help="folder of the socket and token, closed to other users")
+    group.add_argument("--control-writes", type=Path, metavar="DIR", help="commands may write only below this folder (default: nowhere)")
     add_plane_options(p)
     return p
 

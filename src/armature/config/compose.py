@@ -91,9 +91,9 @@ def _explain_hydra(error: Exception, given: Sequence[words.Override]) -> UserErr
     text = str(error).strip() or type(error).__name__
     if several := next((o for o in given if words.read_as_hydra(o.text).is_sweep_override()), None):
         return UserError(
-            f"{several.key} has several values, and one run takes one",
+            f"{several.key} has several values, but a run takes one",
             where=f"the override {several.text!r}",
-            fix=f"for a run of each: armature bench {several.text}; for one value with commas: \"{several.key}='{several.value}'\"",
+            fix=f"for one run per value: armature bench {several.text}; for one value with commas: \"{several.key}='{several.value}'\"",
         )
     return UserError(f"the configuration cannot be composed: {text.splitlines()[0]}", fix="see docs/reference/config.md for all fields")
 

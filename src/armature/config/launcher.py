@@ -77,7 +77,7 @@ def _chosen(word: str, name: str) -> str:
 def _value(word: str) -> Any:
     override = read_as_hydra(word)
     if override.is_sweep_override():
-        raise UserError(f"{word!r}: a launcher's setting takes one value", fix="quote a value that holds commas: KEY='a,b'")
+        raise UserError(f"{word!r}: a launcher's setting takes one value", fix="quote a value with commas: KEY='a,b'")
     return override.value()
 
 

@@ -165,7 +165,7 @@ class Load(Section):
         for kind, name in (("closed", "concurrency"), ("open", "rate"), ("trace", "trace")):
             if levels[kind] is not None and kind != self.kind:
                 raise Invalid(
-                    f"shape={kind} uses it, and this load's shape is {self.kind}",
+                    f"only shape={kind} uses this field, and the load's shape is {self.kind}",
                     field=name,
                     fix=f"add load.shape={kind}, or load.{name}=null",
                 )

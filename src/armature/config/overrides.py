@@ -101,7 +101,7 @@ def _check_choice(group: str, value: str, word: str, names: Sequence[str]) -> No
     if group == "model" and ("/" in value or value.startswith((".", "~"))):
         fix: str | None = f"for a folder or a Hugging Face id: model.path={value}"
     elif _all_known(value, names):
-        fix = f"one run takes one value; for several: armature bench {word}"
+        fix = f"a run takes one value; for several: armature bench {word}"
     else:
         guess = nearest(value, names)
         fix = did_you_mean(guess and f"{group}={guess}")
@@ -128,5 +128,5 @@ def read_as_hydra(word: str) -> Any:
             f"{word!r} cannot be read as an override: {str(e).splitlines()[0]}",
             where=f"the override {word!r}",
             expected="KEY=VALUE, KEY=A,B or KEY=range(1,9)",
-            fix="quote a value that holds blanks, brackets or commas: 'KEY=\"a b\"'",
+            fix="quote a value with blanks, brackets or commas: 'KEY=\"a b\"'",
         ) from None

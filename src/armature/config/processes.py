@@ -55,7 +55,7 @@ class Observe(Section):
     def _port_is_used(self) -> Observe:
         if self.port and self.name == "none":
             raise Invalid(
-                f"port={self.port} is for Prometheus, and this run starts none",
+                f"port={self.port} is for Prometheus, but this run starts none",
                 field="port",
                 fix="add observe=prometheus, or observe.port=0",
             )

@@ -93,7 +93,7 @@ class Deployment(Section):
         if len(set(sizes.values())) > 1:
             found = ", ".join(f"{name} {size}" for name, size in sizes.items())
             raise Invalid(
-                f"router mode kv needs one page_size for all workers, and they have: {found}",
+                f"router mode kv needs the same page_size for all workers, got: {found}",
                 field="topology.router.mode",
                 fix=f"add engine.args.page_size={KV_BLOCK}",
             )
@@ -102,7 +102,7 @@ class Deployment(Section):
             for flag in ("disable_radix_cache", "speculative_algorithm"):
                 if args.get(flag):
                     raise Invalid(
-                        f"router mode kv needs KV events, and with {flag} workers of {name} publish none that it can use",
+                        f"router mode kv needs KV events, but with {flag} workers of {name} publish none that it can use",
                         field="topology.router.mode",
                         fix="add topology.router.kv_events=false, or use another mode",
                     )

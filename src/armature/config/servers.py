@@ -14,7 +14,7 @@ from armature import address
 def _no_list(value: Any) -> Any:
     """Hydra reads brackets as a list."""
     if isinstance(value, list) and len(value) == 1:
-        raise ValueError(f"an address that stands alone has no brackets; write {value[0]}")
+        raise ValueError(f"an address without a port takes no brackets; write {value[0]}")
     return value
 
 
@@ -30,13 +30,13 @@ def check_server_url(text: str, schemes: Sequence[str], login: str) -> str:
     example = address.url(address.LOOPBACK, 4222 if "nats" in schemes else 2379, scheme=schemes[0])
     parts = _parts(text, example, f"; set {login} in the environment")
     if parts.scheme not in schemes:
-        raise ValueError(f"{text!r} begins with no known scheme; expected {' or '.join(f'{s}://' for s in schemes)}, such as {example}")
+        raise ValueError(f"{text!r} has no known scheme; expected {' or '.join(f'{s}://' for s in schemes)}, such as {example}")
     if not parts.hostname:
-        raise ValueError(f"{text!r} names no host; expected one such as {example}")
+        raise ValueError(f"{text!r} has no host; expected one such as {example}")
     if not parts.port:
-        raise ValueError(f"{text!r} names no port; expected one such as {example}")
+        raise ValueError(f"{text!r} has no port; expected one such as {example}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} says more than scheme, host and port; expected one such as {example}")
+        raise ValueError(f"{text!r} has more than scheme, host and port; expected one such as {example}")
     return text
 
 

@@ -86,7 +86,7 @@ def _values(word: str) -> list[str]:
     if not override.is_sweep_override():
         return [word]
     if override.value_type not in (ValueType.SIMPLE_CHOICE_SWEEP, ValueType.CHOICE_SWEEP, ValueType.RANGE_SWEEP):
-        raise UserError(f"{word!r}: these values cannot be listed", expected="key=A,B, key=choice(A,B) or key=range(1,9)")
+        raise UserError(f"{word!r}: this kind of sweep is not supported", expected="key=A,B, key=choice(A,B) or key=range(1,9)")
     key = word.partition("=")[0]
     values = list(dict.fromkeys(f"{key}={value}" for value in override.sweep_string_iterator()))
     if not values:

@@ -55,7 +55,7 @@ class Topology(Section):
     @model_validator(mode="after")
     def _groups_fit(self) -> Topology:
         if not self.roles and self.name != "external":
-            raise Invalid("there is no worker", field="roles", fix="add a group of workers, or use topology=external")
+            raise Invalid("the topology has no workers", field="roles", fix="add a group of workers, or use topology=external")
         names = list(self.roles)
         for name in names:
             if not re.fullmatch(NODE_NAME, name) or len(name) > LONGEST_NAME:
@@ -72,7 +72,7 @@ class Topology(Section):
                 )
             if other is not None and self.roles[other].replicas < group.replicas:
                 raise Invalid(
-                    f"{group.replicas} replicas share the GPUs of {self.roles[other].replicas} of {other}",
+                    f"{group.replicas} replicas cannot share the GPUs of {self.roles[other].replicas} replicas of {other}",
                     field=f"roles.{name}.replicas",
                     expected=f"at most {self.roles[other].replicas}",
                 )
@@ -81,7 +81,7 @@ class Topology(Section):
             for partner in kind.partners:
                 if partner not in kinds:
                     raise Invalid(
-                        f"there are {kind.name} workers and no {partner} workers, so no request can be served",
+                        f"there are {kind.name} workers but no {partner} workers, so no request can be served",
                         field="roles",
                         fix=f"add a group with role: {partner}",
                     )

@@ -73,9 +73,7 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
         if any(w == flag or w.startswith(flag + "=") for w in words):
-            raise UserError(
-                f"{flag} is decided by the worker's own options and role", where="the worker's command line", fix="leave it out"
-            )
+            raise UserError(f"the worker sets {flag} from its own options and role", where="the worker's command line", fix="remove it")
         setattr(namespace, name, value)
     for name in ("_radix_eviction_policy_explicitly_set", "_swa_full_tokens_ratio_explicitly_set"):
         flag = "--" + name.removeprefix("_").removesuffix("_explicitly_set").replace("_", "-")
@@ -83,7 +81,7 @@ def parse(words: Sequence[str], **given: Any) -> ServerArgs:
     try:
         return ServerArgs.from_cli_args(namespace)
     except (ValueError, AssertionError) as e:
-        raise UserError(f"SGLang refuses these flags: {e}", where="the worker's command line") from None
+        raise UserError(f"SGLang rejects these flags: {e}", where="the worker's command line") from None
 
 
 class _Parser(argparse.ArgumentParser):

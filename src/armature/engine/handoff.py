@@ -25,8 +25,8 @@ def check(server_args: ServerArgs) -> None:
     except ImportError as e:
         absent = isinstance(e, ModuleNotFoundError)
         raise UserError(
-            f"KV caches cannot be moved by {backend}: {e}",
+            f"{backend} cannot transfer KV caches: {e}",
             where="--disaggregation-transfer-backend",
-            expected=f"Python's module {transfer.module}" if absent else "the libraries that it links to",
+            expected=f"the Python module {transfer.module}" if absent else "the libraries that it links to",
             fix=f"pip install {transfer.package}" if absent else how_to_install_libraries(transfer.libraries),
         ) from None

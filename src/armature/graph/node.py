@@ -177,7 +177,7 @@ class Node(Frozen):
     @model_validator(mode="after")
     def _kind_has_its_part(self) -> Node:
         if self.kind == "task" and self.task is None:
-            raise ValueError(f"task {self.name} says nothing of its outputs")
+            raise ValueError(f"task {self.name} does not say what its outputs are")
         if self.kind == "service" and self.ready is None:
             raise ValueError(f"service {self.name} has no readiness probe")
         return self
@@ -199,13 +199,13 @@ class Graph(Frozen):
         names = [n.name for n in self.nodes]
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
-            raise UserError(f"graph {self.name}: two nodes are called {', '.join(doubled)}")
+            raise UserError(f"graph {self.name}: several nodes are called {', '.join(doubled)}")
         for node in self.nodes:
             for need in node.needs:
                 if need not in names:
                     guess = nearest(need, names)
                     raise UserError(
-                        f"graph {self.name}: node {node.name} needs {need!r}, which no node is called",
+                        f"graph {self.name}: node {node.name} needs {need!r}, which does not exist",
                         expected=f"one of {', '.join(names)}",
                         fix=f"did you mean {guess!r}?" if guess else None,
                     )
@@ -218,7 +218,7 @@ class Graph(Frozen):
         try:
             return tuple(sorter.static_order())
         except CycleError as e:
-            raise UserError(f"graph {self.name}: nodes need each other in a circle: {' -> '.join(e.args[1])}") from None
+            raise UserError(f"graph {self.name}: nodes need each other in a cycle: {' -> '.join(e.args[1])}") from None
 
     def __getitem__(self, name: str) -> Node:
         return next(n for n in self.nodes if n.name == name)

@@ -139,12 +139,12 @@ def _give_gpus(graph: Graph, site: Site) -> dict[str, tuple[int, ...]]:
     users = ", ".join(f"{n.name} ({n.gpus})" for n in graph.nodes if n.gpus)
     if wanted > site.gpus:
         raise UserError(
-            f"the graph needs {wanted} GPUs and hardware.gpus is {site.gpus}: {users}",
+            f"the graph needs {wanted} GPUs but hardware.gpus is {site.gpus}: {users}",
             fix="set hardware.gpus=, or use fewer replicas (topology.roles.<group>.replicas=)",
         )
     if site.visible is not None and wanted > len(site.visible):
         raise UserError(
-            f"the graph needs {wanted} GPUs and {CUDA_VISIBLE}={','.join(site.visible)} gives {len(site.visible)}: {users}",
+            f"the graph needs {wanted} GPUs but {CUDA_VISIBLE}={','.join(site.visible)} gives {len(site.visible)}: {users}",
             fix=f"unset {CUDA_VISIBLE}, or name more GPUs in it",
         )
     given: dict[str, tuple[int, ...]] = {}

@@ -28,7 +28,7 @@ class HostPorts:
             if all(bind_error(at, first + i) is None for i in range(count)):
                 self._next = first + count
                 return first
-        raise UserError(f"no {count} neighbouring free ports between {LOWEST} and {HIGHEST} on {host}")
+        raise UserError(f"no {count} consecutive free ports between {LOWEST} and {HIGHEST} on {host}")
 
 
 class CountingPorts:

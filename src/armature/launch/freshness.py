@@ -43,7 +43,7 @@ def why(node: PlannedNode, reran: Sequence[str] = ()) -> Verdict:
     try:
         return _why(node.task, reran)
     except OSError as e:
-        return Verdict(True, f"it cannot be told what made its outputs: {e.strerror}")
+        return Verdict(True, f"the record of its outputs cannot be read: {e.strerror}")
 
 
 def _why(spec: TaskSpec, reran: Sequence[str]) -> Verdict:

@@ -90,7 +90,7 @@ class Guard:
         try:
             os.makedirs(self.tmp, mode=0o700, exist_ok=True)
         except OSError as e:
-            self._tell(error=f"its folder for temporary files {self.tmp} cannot be made: {e.strerror}")
+            self._tell(error=f"its temporary folder {self.tmp} cannot be created: {e.strerror}")
             self.told = True
             return False
         return True
@@ -156,7 +156,7 @@ class Guard:
         if fds:
             return notify.Supervisor(fds[0], reach)
         reason = refused or said.decode()
-        print(f"guard: the kernel does not confine the listeners of this node ({reason}): its processes try, once they listen", flush=True)
+        print(f"guard: the kernel cannot confine this node's listeners ({reason}): its processes do so after they listen", flush=True)
         self._tell(unconfined=reason)
         return None
 
@@ -245,7 +245,7 @@ class Guard:
         self._snapshot()
         while not tree.kill_below(os.getpid()):
             with contextlib.suppress(OSError):  # the log's disk may be full
-                print("guard: some processes cannot be killed yet; they hang in the kernel", file=sys.stderr, flush=True)
+                print("guard: some processes hang in the kernel and cannot be killed yet", file=sys.stderr, flush=True)
         self._pass_on()
         if self.main and not self.told:  # killed above
             self._tell(signal=int(signal.SIGKILL))

@@ -90,4 +90,4 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 def _not_http(line: str) -> int:
-    raise ValueError(f"it began with {line[:60]!r}")
+    raise ValueError(f"it starts with {line[:60]!r}")

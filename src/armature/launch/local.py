@@ -81,7 +81,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if by_itself:
         recorder.emit(None, "ending", f"{', '.join(plan.until)} ended: stopping")
     elif not failed:
-        recorder.emit(None, "interrupted", f"{signal_name(first.result())}: stopping; once more forces")
+        recorder.emit(None, "interrupted", f"{signal_name(first.result())}: stopping; a second signal forces it")
     draining = asyncio.create_task(supervisor.drain(plan.dependents(failed.node) if failed else ()))
     await any_of(draining, force)
     forced = not draining.done()
@@ -95,7 +95,7 @@ async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts,
     if supervisor.unclean:
         return 1, f"did not drain in time and was killed: {', '.join(supervisor.unclean)}"
     if not served:
-        return 128 + first.result(), f"{signal_name(first.result())} before all was {'done' if plan.until else 'ready'}"
+        return 128 + first.result(), f"{signal_name(first.result())} before everything was {'done' if plan.until else 'ready'}"
     return _verdict(supervisor, "all tasks ended" if by_itself else signal_name(first.result()))
 
 

@@ -35,7 +35,7 @@ def together(problems: Sequence[UserError]) -> UserError:
     if len(problems) == 1:
         return problems[0]
     fixes = list(dict.fromkeys(p.fix for p in problems if p.fix))
-    what = "\n".join([f"{len(problems)} things are wrong, and nothing was started:", *(f"  - {p.what}" for p in problems)])
+    what = "\n".join([f"{len(problems)} problems; nothing was started:", *(f"  - {p.what}" for p in problems)])
     return UserError(what, fix="\n       ".join(fixes) or None)
 
 
@@ -103,7 +103,7 @@ def _check_programs(node: PlannedNode) -> Iterator[UserError]:
             yield UserError(
                 f"node {node.name}: there is no program {program!r}",
                 expected="the path of a program, or a name found in PATH",
-                fix=how_to_install(program) or "install it, or plan again in the environment that has it",
+                fix=how_to_install(program) or "install it, or plan again in an environment that has it",
             )
 
 
@@ -118,8 +118,8 @@ def _check_pattern(node: PlannedNode) -> Iterator[UserError]:
 def _check_tmp(tmp: Path) -> Iterator[UserError]:
     if len(os.fsencode(tmp)) + _ROOM > SUN_PATH:
         yield UserError(
-            f"the folder for sockets is too long: {tmp}",
-            expected=f"at most {SUN_PATH - _ROOM} bytes, because a socket's whole path has {SUN_PATH} at most",
+            f"the path of the folder for sockets is too long: {tmp}",
+            expected=f"at most {SUN_PATH - _ROOM} bytes, because a socket's path is limited to {SUN_PATH}",
             fix="set TMPDIR to a short folder, e.g. TMPDIR=/tmp",
         )
 
@@ -159,7 +159,7 @@ def _check_server(server: NamedServer) -> Iterator[UserError]:
     elif why:
         yield UserError(
             f"{server.field}={server.url}: the server cannot be used: {why}",
-            fix=f"start it, or correct its address; with {server.field}=null the run starts one of its own",
+            fix=f"start it, or correct its address; with {server.field}=null the run starts its own",
         )
 
 

@@ -93,7 +93,7 @@ async def _ask_model(probe: ModelProbe, left: float) -> str | None:
     try:
         names = [str(m["id"]) for m in listed.json()["data"]]
     except (ValueError, KeyError, TypeError):
-        return f"GET /v1/models answered something else than a list of models: {listed.brief()}"
+        return f"GET /v1/models did not answer with a list of models: {listed.brief()}"
     if probe.model not in names:
         return f"GET /v1/models lists {', '.join(names) or 'no model'}"
     # One real request goes through every hop. It may take long: the engine's first request compiles or warms up.

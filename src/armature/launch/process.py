@@ -141,7 +141,7 @@ class NodeProcess:
         if not self.running.done():
             self.running.cancel()
         if not self.ended.done():
-            self.ended.set_result(Ending(error=f"its guard ended before it ({_returned(self._guard.returncode)})"))
+            self.ended.set_result(Ending(error=f"its guard ended first ({_returned(self._guard.returncode)})"))
         writer.close()
 
     def _hear(self, fact: dict[str, Any]) -> None:

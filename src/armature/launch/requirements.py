@@ -55,7 +55,7 @@ def missing(nodes: Iterable[PlannedNode], environment: Environment) -> Iterator[
 
 def _errors(asked: _Asked, found: Mapping[str, list[str] | dict[str, str]] | str) -> Iterator[UserError]:
     if isinstance(found, str):
-        yield UserError(f"{_names(asked.nodes)}: {asked.python[0]} cannot be asked what it has installed: {found}")
+        yield UserError(f"{_names(asked.nodes)}: {asked.python[0]} cannot list its installed packages: {found}")
         return
     if modules := list(found["modules"]):
         users = [node for node in asked.nodes if set(modules) & set(node.requires.modules)]

@@ -140,11 +140,11 @@ def _no_directory(plan: Plan, e: OSError) -> UserError:
     where = e.filename or plan.run_dir
     if e.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
-            f"there is no room for the run's directory: {where}: {e.strerror}; nothing was started",
+            f"no space for the run's directory: {where}: {e.strerror}; nothing was started",
             fix="free some space, or name folders on another disk: run.dir=DIR for runs, TMPDIR=DIR for sockets",
         )
     return UserError(
-        f"the run's directory cannot be made: {where}: {e.strerror}",
+        f"the run's directory cannot be created: {where}: {e.strerror}",
         fix="choose a folder that you may write to: run.dir=DIR for runs, TMPDIR=DIR for sockets",
     )
 

@@ -43,21 +43,21 @@ def no_model(url: str, model: str | None, timeout_s: float = ANSWER_S) -> str | 
     except urllib.error.HTTPError as e:
         return f"GET /v1/models answered {e.code}"
     except (ValueError, KeyError, TypeError):
-        return "GET /v1/models answered something else than a list of models"
+        return "GET /v1/models did not answer with a list of models"
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
     except (HTTPException, OSError) as e:
         return str(getattr(e, "reason", e))
     listed = ", ".join(names) or "no model"
     if model is None:
-        return None if len(names) == 1 else f"it lists {listed}: say which by model.name="
-    return None if model in names else f"it lists {listed}, and not {model!r}"
+        return None if len(names) == 1 else f"it lists {listed}: choose one with model.name="
+    return None if model in names else f"it lists {listed}, not {model!r}"
 
 
 def _no_nats(at: SplitResult, timeout_s: float) -> str | None:
     with socket.create_connection(_address(at), timeout_s) as s:
         s.settimeout(timeout_s)
-        return None if s.recv(5) == b"INFO " else "what answers there is no NATS server"
+        return None if s.recv(5) == b"INFO " else "this is not a NATS server"
 
 
 def _no_etcd(at: SplitResult, timeout_s: float) -> str | None:
@@ -68,11 +68,11 @@ def _no_etcd(at: SplitResult, timeout_s: float) -> str | None:
         answer = connection.getresponse()
         text = answer.read(200)
     except HTTPException:
-        return "what answers there is no etcd"
+        return "this is not an etcd server"
     finally:
         connection.close()
     if b'"health"' not in text:
-        return "what answers there is no etcd"
+        return "this is not an etcd server"
     return None if answer.status == 200 else f"etcd is not healthy: {text.decode(errors='replace')}"
 
 

@@ -69,8 +69,8 @@ def last_lines(event: Event, plan: Plan) -> list[str]:
     """The end of a failed node's output, and where the rest is."""
     lines = event.facts.get("last_lines") or ()
     if not lines:
-        return [f"    it wrote nothing ({plan.run_dir}/logs/{event.node}.log)"] if event.event == "failed" else []
-    return [f"    its last lines, of {plan.run_dir}/logs/{event.node}.log:", *(f"    | {line}" for line in lines)]
+        return [f"    no output ({plan.run_dir}/logs/{event.node}.log)"] if event.event == "failed" else []
+    return [f"    last lines of {plan.run_dir}/logs/{event.node}.log:", *(f"    | {line}" for line in lines)]
 
 
 def _is_random(plan: Plan) -> bool:
@@ -86,4 +86,4 @@ def serving(plan: Plan) -> list[str]:
         lines.append(f"{plan.model} has random weights: its text is noise. A small model that answers in English: +model={TALKS}")
     if plan.url and probe:
         lines += ["", *(f"  {line}" for line in command(plan.url, probe))]
-    return [*lines, "", f"logs     {plan.run_dir}/logs", "stop     Ctrl-C drains and stops everything; a second Ctrl-C does not wait", ""]
+    return [*lines, "", f"logs     {plan.run_dir}/logs", "stop     Ctrl-C drains and stops everything; a second Ctrl-C kills", ""]

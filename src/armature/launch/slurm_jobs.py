@@ -65,7 +65,7 @@ class Slurm(Cluster):
                 if ids:
                     self.cancel(list(ids.values()))
                 raise UserError(
-                    f"Slurm takes no job: {_last_line(str(e))}", fix="see hydra.launcher.partition=, account= and timeout_min="
+                    f"Slurm rejected the job: {_last_line(str(e))}", fix="see hydra.launcher.partition=, account= and timeout_min="
                 ) from None
         return [ids[run.name] for run in runs]
 
@@ -133,7 +133,7 @@ def run_one(call: Callable[[], int], sweep: Path, run: str) -> int:
     deadline = time.monotonic() + KNOWN_S
     while left_behind(sweep).get(run) != job:
         if time.monotonic() > deadline:
-            print(f"the sweep's journal does not know job {job}: nothing is done", flush=True)
+            print(f"job {job} is not in the sweep's journal: nothing to do", flush=True)
             return 1
         time.sleep(0.2)
     # Before its time is up, or when others need its host, a job gets SIGUSR2: the run ends in order, as it does by SIGTERM.
@@ -143,4 +143,4 @@ def run_one(call: Callable[[], int], sweep: Path, run: str) -> int:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it does not say why"
+    return lines[-1].strip() if lines else "no reason given"

@@ -88,7 +88,7 @@ class Spread:
         for run in self._runs:
             job = left_behind.get(run.name)
             if job is not None and not self._force:
-                self._say(f"{self._at[run.name]}: waits for job {job}, which an earlier call submitted")
+                self._say(f"{self._at[run.name]}: waiting for job {job}, which an earlier call submitted")
                 self._waiting.append(_Waiting(run, job, adopted=True))
                 continue
             if job is not None:

@@ -130,7 +130,7 @@ class Supervisor:
         process: NodeProcess | None = None
         try:
             if lock:
-                await lock.acquire(lambda pid: self._emit(node.name, "waiting", f"pid {pid} makes the same outputs"))
+                await lock.acquire(lambda pid: self._emit(node.name, "waiting", f"pid {pid} is making the same outputs"))
             if not (verdict := freshness.why(node, reran)).run:
                 self._emit(node.name, "skipped", verdict.reason)
                 return
@@ -143,7 +143,7 @@ class Supervisor:
             if not ending.ok and not bad:
                 raise NodeFailed(f"failed: {ending}")
             if missing := [o for o in spec.outputs if not Path(o).exists()]:
-                raise NodeFailed(f"ended with {ending} and left no {', '.join(missing)}")
+                raise NodeFailed(f"ended with {ending} without writing {', '.join(missing)}")
             if bad:
                 self.bad.append(node.name)
             else:
@@ -194,7 +194,7 @@ class Supervisor:
             self._revivals[node.name] = asyncio.create_task(self._revive(node))
         else:
             self._emit(node.name, "exited", str(ending), **facts)
-            self._fail(node, f"ended while it was needed: {ending}{self._after_restarts(node)}")
+            self._fail(node, f"ended while needed: {ending}{self._after_restarts(node)}")
 
     def _count_death(self, node: PlannedNode) -> int:
         """Write a death down; how many there were within the policy's window."""
@@ -251,7 +251,7 @@ class Supervisor:
         clean = await process.stop(drain_s)
         if not clean:
             self.unclean.append(name)
-        how = str(process.ended.result()) if process.ended.done() else "it hangs in the kernel"
+        how = str(process.ended.result()) if process.ended.done() else "hangs in the kernel"
         self._emit(name, "stopped", how if clean else f"did not end within {drain_s:g} s: {how}")
 
     async def _follow(self) -> None:

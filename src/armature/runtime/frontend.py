@@ -143,7 +143,7 @@ async def run(options: FrontendOptions, tune_listener: Callable[[int], bool] = s
     routes = [FrontendRoute("GET", "/live", lambda _: {"status": "live"})]
     server = asyncio.ensure_future(run_input(runtime, "http", engine, routes))
     announcing = asyncio.create_task(_announce(options, tune_listener))
-    beside = [*_watch_discovery(runtime, options.planes), asyncio.create_task(memory.keep_returning(), name="the return of memory")]
+    beside = [*_watch_discovery(runtime, options.planes), asyncio.create_task(memory.keep_returning(), name="the memory watch")]
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
     announcing.cancel()
@@ -167,7 +167,7 @@ def _watch_discovery(runtime: DistributedRuntime, planes: Planes) -> list[asynci
     mine = Listing(folder, runtime.endpoint(ENDPOINT).connection_id(), lambda _: True)
     return [
         asyncio.create_task(Departures(folder).watch(), name="departures"),
-        asyncio.create_task(mine.keep(), name="the watch of the discovery"),
+        asyncio.create_task(mine.keep(), name="the discovery watch"),
     ]
 
 
@@ -201,5 +201,5 @@ async def _announce(options: FrontendOptions, tune_listener: Callable[[int], boo
 
 def _unasked_end(server: asyncio.Future[Any]) -> int:
     error = None if server.cancelled() else server.exception()
-    logger.error("the HTTP server ended by itself: %s", error or "no reason given")
+    logger.error("the HTTP server ended unexpectedly: %s", error or "no reason given")
     return 1

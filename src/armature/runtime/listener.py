@@ -17,10 +17,10 @@ MAX_SYSTEM_PORT = 2**15 - 1
 def require_free(host: str, port: int, option: str = "--http-port") -> None:
     """Raise a UserError that names the port, and its holder when the system tells, if nothing can listen there."""
     if not 0 < port < 2**16:
-        raise UserError(f"{port} is no port to listen on", where=option, expected="1 to 65535")
+        raise UserError(f"{port} is not a port to listen on", where=option, expected="1 to 65535")
     at = look_up(host)
     if at.error:
-        raise UserError(f"{host!r} is no address to listen on: {at.error}", fix="name an address of this machine")
+        raise UserError(f"{host!r} is not an address to listen on: {at.error}", fix="use an address of this machine")
     error = bind_error(at, port)
     if error is None:
         return

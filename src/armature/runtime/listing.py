@@ -31,9 +31,9 @@ class Listing:
         while True:
             try:
                 if restored := self.restore():
-                    logger.warning("%d entries of this process had expired in the discovery and are listed again", restored)
+                    logger.warning("%d entries of this process had expired in discovery; registered again", restored)
             except OSError as e:
-                logger.warning("the discovery's folder %s cannot be read or written: %s", self._folder, e.strerror)
+                logger.warning("the discovery folder %s cannot be read or written: %s", self._folder, e.strerror)
             await asyncio.sleep(LOOK_S)
 
     def restore(self) -> int:

@@ -22,7 +22,7 @@ def show(endpoint: Endpoint, text: Callable[[], str]) -> None:
         try:
             return text()
         except Exception as e:
-            logger.warning("series of this process cannot be shown: %s: %s", type(e).__name__, e)
+            logger.warning("metrics of this process cannot be exported: %s: %s", type(e).__name__, e)
             return ""
 
     endpoint.metrics.register_prometheus_expfmt_callback(safe)

@@ -95,9 +95,9 @@ def prepare(planes: Planes, environ: MutableMapping[str, str]) -> None:
             planes.file_kv.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise UserError(
-                f"the folder of the file discovery cannot be made: {planes.file_kv}: {e.strerror}",
+                f"the folder of file discovery cannot be created: {planes.file_kv}: {e.strerror}",
                 where=env.DYN_FILE_KV,
-                expected="a folder that this user may write",
+                expected="a folder that this user may write to",
             ) from None
 
 
@@ -131,7 +131,7 @@ def connect(planes: Planes) -> DistributedRuntime:
     except Exception as e:
         raise UserError(
             f"the runtime cannot join its planes (discovery {planes.discovery}, requests {planes.request}, events {planes.event}): {e}",
-            fix=f"check that the servers of these planes run, and their addresses: {env.ETCD_ENDPOINTS}, {env.NATS_SERVER}",
+            fix=f"check that the servers of these planes run and that their addresses are right: {env.ETCD_ENDPOINTS}, {env.NATS_SERVER}",
         ) from e
 
 

@@ -50,10 +50,10 @@ class Stop:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if not self.requested:
-            logger.info("%s: draining; a second signal ends at once", number.name)
+            logger.info("%s: draining; a second signal exits at once", number.name)
             self.request(number.name)
             return
-        logger.warning("%s again: ending at once", number.name)
+        logger.warning("%s again: exiting at once", number.name)
         try:
             if self.on_force is not None:
                 self.on_force()

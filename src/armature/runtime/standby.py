@@ -61,7 +61,7 @@ async def expect(runtime: DistributedRuntime, model: Expected) -> None:
         )
     except Exception as e:
         raise UserError(
-            f"the model that is expected cannot be registered from {model.path}: {e}",
+            f"the expected model cannot be registered from {model.path}: {e}",
             where="--expect-path",
             expected="a folder with config.json and tokenizer.json",
         ) from e

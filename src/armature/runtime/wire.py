@@ -185,7 +185,7 @@ def read_bootstrap(info: Mapping[str, Any] | None) -> BootstrapInfo | None:
         return None
     for field in ("bootstrap_host", "bootstrap_port", "bootstrap_room"):
         if info.get(field) is None:
-            raise Unsupported(f"bootstrap_info names no {field}")
+            raise Unsupported(f"bootstrap_info has no {field}")
     return BootstrapInfo(info["bootstrap_host"], info["bootstrap_port"], info["bootstrap_room"])
 
 
@@ -222,7 +222,7 @@ def read_echo(output: Mapping[str, Any], stops: Mapping[str, Any]) -> bool:
     if output.get("logprobs") is None:
         raise Unsupported("echo without logprobs is not supported: add logprobs, or put the prompt before the answer yourself")
     if stops.get("stop"):
-        raise Unsupported("echo together with stop is not supported: a stop string within the prompt would end the text")
+        raise Unsupported("echo together with stop is not supported: a stop string in the prompt would end the text")
     return True
 
 
@@ -234,14 +234,14 @@ def read_guide(guided: Mapping[str, Any] | None) -> GuideSpec | None:
     if not given:
         return None
     if len(given) > 1:
-        raise Unsupported(f"an output can follow one grammar only, not {' and '.join(given)}")
+        raise Unsupported(f"an output can follow only one grammar, not {' and '.join(given)}")
     for name, reason in _GUIDE_REFUSED.items():
         if guided.get(name) is not None:
             raise Unsupported(reason)
     name, value = given[0], guided[given[0]]
     if name == "choice":
         if not value:
-            raise Unsupported("guided_choice names no choice")
+            raise Unsupported("guided_choice is empty")
         return GuideSpec("choice", choices=tuple(str(v) for v in value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     kinds: dict[str, GuideKind] = {"json": "json_schema", "regex": "regex", "grammar": "ebnf", "structural_tag": "structural_tag"}

@@ -31,15 +31,15 @@ ALERTS = (
         held="1m",
         severity="critical",
         summary="{{ $labels.model }}{{ $labels.node }}: requests cannot be answered",
-        todo="see which workers are missing, and the last lines of their logs",
+        todo="check which workers are missing, and the end of their logs",
     ),
     Alert(
         name="NoReadyWorker",
         expr=f"max by (role) (up{{{WORKERS}}}) == 0",
         held="30s",
         severity="critical",
-        summary="no {{ $labels.role }} worker answers, so no request can be served whole",
-        todo="see the logs of these workers in the run directory",
+        summary="no {{ $labels.role }} worker answers, so no request can be completed",
+        todo="check the logs of these workers in the run directory",
     ),
     Alert(
         name="WorkerDown",
@@ -47,7 +47,7 @@ ALERTS = (
         held="1m",
         severity="warning",
         summary="{{ $labels.node }} does not answer",
-        todo="see its log; a worker that loads a large model is down for that long",
+        todo="check its log; a worker is down while it loads its model",
     ),
     Alert(
         name="RankSilent",
@@ -55,7 +55,7 @@ ALERTS = (
         held="15s",
         severity="critical",
         summary="{{ $labels.node }} rank {{ $labels.dp_rank }} has reported nothing for {{ $value | humanizeDuration }}",
-        todo="a rank that hangs ends its worker within worker.check_s; one that compiles is silent for a while",
+        todo="a hung rank ends its worker within worker.check_s; a compiling rank is silent for a while",
     ),
     Alert(
         name="QueueGrows",
@@ -63,7 +63,7 @@ ALERTS = (
         held="2m",
         severity="warning",
         summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: the queue grows",
-        todo="add replicas, or set topology.router.busy_blocks so that clients hear of it",
+        todo="add replicas, or set topology.router.busy_blocks so that clients get 503",
     ),
     Alert(
         name="CacheExhausted",
@@ -71,7 +71,7 @@ ALERTS = (
         held="1m",
         severity="warning",
         summary="{{ $labels.node }} rank {{ $labels.dp_rank }}: running requests hold {{ $value | humanizePercentage }} of the KV cache",
-        todo="requests are put back and computed again: lower engine.args.max_running_requests, or add replicas",
+        todo="requests are retracted and recomputed: lower engine.args.max_running_requests, or add replicas",
     ),
     Alert(
         name="KvEventGaps",

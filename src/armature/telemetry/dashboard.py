@@ -43,7 +43,7 @@ def _each(metric: Metric) -> tuple[Line, ...]:
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
-    "What clients see": (
+    "Clients": (
         Panel(
             "Requests",
             "reqps",
@@ -65,7 +65,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (Line(str(c.BLOCKS_ACTIVE), "{{node}} rank {{dp_rank}} active"), Line(str(c.BLOCKS), "{{node}} rank {{dp_rank}} all")),
         ),
         Panel("Since the last report", "s", (Line(f"time() - {c.REPORTED}", "{{node}} rank {{dp_rank}}"),)),
-        Panel("Start of the engine", "s", (Line(str(c.LOAD_SECONDS), "{{node}}"),)),
+        Panel("Engine start time", "s", (Line(str(c.LOAD_SECONDS), "{{node}}"),)),
         Panel("Requests to workers", "reqps", (Line(_rate(c.WORKER_REQUESTS, "node"), "{{node}}"),)),
         Panel("Requests at workers", "short", (Line(f"sum by (node) ({c.WORKER_INFLIGHT})", "{{node}}"),)),
         Panel("Unreadable reports", "short", (Line(_rate(c.UNREADABLE_REPORTS, "node"), "{{node}}"),)),
@@ -77,7 +77,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (Line(_rate(c.EVENT_BATCHES, "node"), "{{node}} batches/s"), Line(_rate(c.EVENT_CHANGES, "node"), "{{node}} changes/s")),
         ),
         Panel(
-            "Gaps and their repair",
+            "Gaps and repairs",
             "short",
             (
                 Line(_rate(c.EVENT_GAPS, "node"), "{{node}} gaps/s"),
@@ -87,7 +87,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
-            "What is wrong",
+            "Problems",
             "short",
             (
                 Line(str(c.EVENT_AWAITED), "{{node}} rank {{dp_rank}} waits for its state"),
@@ -98,9 +98,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
     ),
     "SGLang": (
-        Panel("Tokens made", "short", _each(c.ENGINE_THROUGHPUT)),
+        Panel("Generated tokens", "short", _each(c.ENGINE_THROUGHPUT)),
         Panel("Prefix cache hit rate", "percentunit", _each(c.ENGINE_HIT_RATE)),
-        Panel("Tokens kept for others", "short", _each(c.ENGINE_EVICTABLE)),
+        Panel("Cached, unused tokens", "short", _each(c.ENGINE_EVICTABLE)),
         Panel("Queue time", "s", _quantiles(c.ENGINE_QUEUE, "node", 0.5, 0.99)),
         Panel("CPU of schedulers", "percentunit", (Line(_rate(c.ENGINE_CPU, "node, dp_rank"), "{{node}} rank {{dp_rank}}"),)),
     ),

@@ -83,12 +83,12 @@ def refusal(method: str, headers: Mapping[str, str], token: str) -> tuple[int, s
     if headers.get("Host") != HOST:
         return 403, f"Host: expected {HOST}"
     if "Origin" in headers:
-        return 403, "Origin: pages of a browser are not heard"
+        return 403, "Origin: requests from web pages are refused"
     if method != "POST":
         return 405, "expected POST"
     given = headers.get("Authorization", "").encode()
     if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-        return 401, f"Authorization: expected 'Bearer ' and what the file {TOKEN} beside this socket holds"
+        return 401, f"Authorization: expected 'Bearer ' and the content of the file {TOKEN} beside this socket"
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         return 415, "Content-Type: expected application/json"
     return None
@@ -99,7 +99,7 @@ async def _answer(request: Request, token: str, routes: Mapping[str, ControlRout
         return refused[0], {"error": refused[1]}
     route = routes.get(request.path.removeprefix(PATH)) if request.path.startswith(PATH) else None
     if route is None:
-        return 404, {"error": f"{request.path}: there is no such route, or it is off", "routes": sorted(routes)}
+        return 404, {"error": f"{request.path}: no such route, or it is off", "routes": sorted(routes)}
     try:
         body = json.loads(await request.read())
     except ValueError:
@@ -117,7 +117,7 @@ def _fresh(folder: Path) -> str:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.geteuid():
-            raise UserError(f"the control folder {folder} is another user's", where="--control-folder")
+            raise UserError(f"the control folder {folder} belongs to another user", where="--control-folder")
         folder.chmod(0o700)
         for name in (SOCKET, TOKEN):
             (folder / name).unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _fresh(folder: Path) -> str:
         with open(os.open(folder / TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(token)
     except OSError as e:
-        raise UserError(f"the control folder {folder} cannot be made: {e.strerror}", where="--control-folder") from None
+        raise UserError(f"the control folder {folder} cannot be created: {e.strerror}", where="--control-folder") from None
     return token
 
 
@@ -135,11 +135,11 @@ def below(root: Path | None, folder: object) -> Path:
     Links are followed first. Raises ValueError.
     """
     if root is None:
-        raise ValueError("this worker was given no folder that commands may write to (--control-writes)")
+        raise ValueError("this worker has no folder that commands may write to (--control-writes)")
     if not isinstance(folder, str) or not folder or "\0" in folder:
-        raise ValueError("folder: expected where files go")
+        raise ValueError("folder: expected the path of a folder")
     home = root.resolve()
     wanted = (home / folder).resolve()
     if wanted == home or not wanted.is_relative_to(home):
-        raise ValueError(f"folder: expected one below {root}")
+        raise ValueError(f"folder: expected a folder below {root}")
     return wanted

@@ -186,7 +186,7 @@ class Generating:
             self.engine.abort(request.request_id)
             raise
         if not got:
-            raise RuntimeError("the engine gave no token")
+            raise RuntimeError("the engine generated no token")
         return got
 
 

@@ -67,7 +67,7 @@ class KvEvents:
             async with asyncio.timeout(CHECK_S):
                 differences = await asyncio.gather(*(relay.compare() for relay in self.relays))
         except TimeoutError:
-            return {"error": f"an engine did not tell its state within {CHECK_S:g} s"}
+            return {"error": f"an engine did not report its cache within {CHECK_S:g} s"}
         ranks = [{"rank": relay.rank, **asdict(d)} for relay, d in zip(self.relays, differences, strict=True)]
         if body.get("hashes"):
             ranks = [rank | {"hashes": list(relay.mirror)} for rank, relay in zip(ranks, self.relays, strict=True)]

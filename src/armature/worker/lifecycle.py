@@ -78,7 +78,7 @@ async def live(open_role: Callable[[], Role], options: ServeOptions) -> int:
         await _check(role, stop)
         # SGLang takes SIGTERM and SIGQUIT over with its first request; here they mean what this module says.
         _take_signals(stop)
-        role.watch(lambda name: stop.request(f"{name} of the engine died; its own last lines are above", failed=True))
+        role.watch(lambda name: stop.request(f"{name} of the engine died; its last lines are above", failed=True))
         if not stop.requested:
             await _serve(role, options, stop)
     finally:
@@ -116,18 +116,18 @@ async def _serve(role: Role, options: ServeOptions, stop: Stop) -> None:
 
     def ended_by_itself(task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        stop.request(f"{task.get_name()} ended by itself: {error or 'no reason given'}", failed=True)
+        stop.request(f"{task.get_name()} ended unexpectedly: {error or 'no reason given'}", failed=True)
 
     beside = [asyncio.create_task(_companion(c, served.endpoint), name=getattr(c, "__qualname__", "companion")) for c in role.companions()]
     if options.planes.discovery == "file" and (folder := options.planes.file_kv) is not None:
         instance = served.endpoint.connection_id()
         sign_in(folder, instance)
-        beside.append(asyncio.create_task(Listing(folder, instance, served.wants).keep(), name="the watch of the discovery"))
-    beside.append(asyncio.create_task(memory.keep_returning(), name="the return of memory"))
+        beside.append(asyncio.create_task(Listing(folder, instance, served.wants).keep(), name="the discovery watch"))
+    beside.append(asyncio.create_task(memory.keep_returning(), name="the memory watch"))
     for task in (serving, *beside):
         task.add_done_callback(ended_by_itself)
     watching = keep_watch(role.signs, _OnSilence(served, runtime, stop), options.check_s)
-    checking = asyncio.create_task(watching, name="the watch of the ranks")
+    checking = asyncio.create_task(watching, name="the rank watch")
     checking.add_done_callback(lambda task: None if task.cancelled() or not task.exception() else ended_by_itself(task))
     try:
         async with control.serving(options.control, role.routes()):
@@ -163,12 +163,12 @@ class _OnSilence:
     stop: Stop
 
     async def suspend(self, why: str) -> bool:
-        logger.warning("no new requests: %s", why)
+        logger.warning("not accepting requests: %s", why)
         self.runtime.set_health_status(False)
         return await self.served.suspend()
 
     async def resume(self) -> bool:
-        logger.warning("new requests again: all ranks are heard")
+        logger.warning("accepting requests again: all ranks respond")
         self.runtime.set_health_status(True)
         return await self.served.resume()
 
@@ -205,5 +205,5 @@ def _take_signals(stop: Stop) -> None:
     """Stop signals, and SIGQUIT: by it SGLang's processes tell this one of their death."""
     stop.install()
     asyncio.get_running_loop().add_signal_handler(
-        signal.SIGQUIT, lambda: stop.request("a process of the engine died; its own last lines are above", failed=True)
+        signal.SIGQUIT, lambda: stop.request("a process of the engine died; its last lines are above", failed=True)
     )

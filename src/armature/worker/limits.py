@@ -93,7 +93,7 @@ def check(request: TokenRequest, bounds: Bounds) -> TokenRequest:
         if value is not None and value not in allowed:
             raise Unsupported(f"{field} is {_figure(value)}; expected {allowed}")
     if request.seed is not None and request.seed + request.n - 1 > INT64:  # each output has the seed after the one before
-        raise Unsupported(f"seed ({request.seed}) is too great for {request.n} outputs; expected at most {INT64 - request.n + 1}")
+        raise Unsupported(f"seed ({request.seed}) is too large for {request.n} outputs; expected at most {INT64 - request.n + 1}")
     _check_token_ids("the prompt", request.token_ids, bounds.info.vocab_size)
     _check_stop_token_ids(request.stop_token_ids, bounds)
     _check_lengths(request, bounds)
@@ -101,7 +101,7 @@ def check(request: TokenRequest, bounds: Bounds) -> TokenRequest:
     if request.guide is not None:
         check_guide(request.guide, bounds.limits)
         if request.ignore_eos:  # SGLang would go on behind the guide's end, where nothing is constrained any more
-            raise Unsupported(f"ignore_eos cannot be used with {GUIDE_FIELDS[request.guide.kind]}: the guide's end is the output's end")
+            raise Unsupported(f"ignore_eos cannot be used with {GUIDE_FIELDS[request.guide.kind]}: the output ends with the guide")
     if request.bootstrap is not None:
         for field, allowed in bounds.bootstrap.items():
             if (value := getattr(request.bootstrap, field)) not in allowed:

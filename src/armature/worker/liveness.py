@@ -124,9 +124,9 @@ async def keep_watch(
         watch = watch.look(seen, clock(), limits)
         found = judge(watch, limits)
         if found.verdict is Verdict.DEAD:
-            actions.give_up(f"the engine hangs: nothing was heard of its rank {found.rank} for {found.silent_s:.1f} s")
+            actions.give_up(f"the engine hangs: its rank {found.rank} has been silent for {found.silent_s:.1f} s")
             return
         if found.verdict is Verdict.SUSPECT and not suspended:
-            suspended = await actions.suspend(f"nothing was heard of rank {found.rank} for {found.silent_s:.1f} s")
+            suspended = await actions.suspend(f"rank {found.rank} has been silent for {found.silent_s:.1f} s")
         elif found.verdict is Verdict.WORKING and suspended:
             suspended = not await actions.resume()

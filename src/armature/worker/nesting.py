@@ -31,7 +31,7 @@ def of_json(text: str) -> int:
     try:
         document = json.loads(text)
     except RecursionError:
-        raise ValueError("it nests too deep") from None
+        raise ValueError("it is nested too deeply") from None
     return max(_depths(document), default=0)
 
 

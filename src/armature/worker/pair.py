@@ -43,10 +43,10 @@ def check_leg(request: GenerateRequest) -> GenerateRequest:
     """`request` if a pair of engines can serve it. Raises Unsupported otherwise."""
     if request.sampling.n > 1:
         raise Unsupported(
-            f"n={request.sampling.n}: prefill and decode are separate here, and a prompt's KV cache is handed over once; ask n times"
+            f"n={request.sampling.n}: not supported where prefill and decode are separate: a KV cache is transferred once; send n requests"
         )
     if request.echo:
-        raise Unsupported("echo: prefill and decode are separate here, and the prompt's log probabilities stay with prefill")
+        raise Unsupported("echo: not supported where prefill and decode are separate: the prompt's log probabilities stay with prefill")
     if request.bootstrap is None:
-        raise Unsupported("this worker does one leg of a request, and the request names no place to meet the other (bootstrap_info)")
+        raise Unsupported("this worker does only prefill or decode, and the request has no bootstrap_info to reach the other worker")
     return request

@@ -29,13 +29,13 @@ def resumed(request: GenerateRequest, note: Note | None) -> GenerateRequest:
     if note is None or not (sent := len(request.token_ids) - note.prompt_tokens):
         return request
     if sent < 0 or note.prompt_tokens < 1:
-        raise CannotGoOn(f"its note says {note.prompt_tokens} prompt tokens, and it has {len(request.token_ids)} tokens")
+        raise CannotGoOn(f"its note says {note.prompt_tokens} prompt tokens, but the request has {len(request.token_ids)} tokens")
     if request.echo:
-        raise CannotGoOn("its worker died, and what it sent of the prompt cannot be told from the prompt")
+        raise CannotGoOn("its worker died, and the echoed part of the prompt is unknown")
     if request.sampling.guide is not None:
-        raise CannotGoOn("its worker died, and the state of its grammar with it")
+        raise CannotGoOn("its worker died, and its grammar state is lost")
     if request.sampling.n > 1:
-        raise CannotGoOn("its worker died, and with it what each of its outputs had come to")
+        raise CannotGoOn("its worker died, and the state of its outputs is lost")
     return replace(request, sent=sent)
 
 

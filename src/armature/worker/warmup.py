@@ -111,13 +111,13 @@ async def run(info: EngineInfo, whole: bool, ask: Callable[[GenerateRequest], Aw
         try:
             await asyncio.gather(*(ask(step.request(rank)) for rank in ranks))
         except RequestRefused as e:
-            logger.info("warm-up: no %s: %s", step.name, e)
+            logger.info("warm-up: skipped %s: %s", step.name, e)
             continue
         except (RuntimeError, TimeoutError) as e:
             problem = str(e) or f"no answer within {time.monotonic() - at:.0f} s"
             if not step.may_fail:
                 raise RuntimeError(f"{step.name}: {problem}") from e
-            logger.info("warm-up: no %s: %s", step.name, problem)
+            logger.info("warm-up: skipped %s: %s", step.name, problem)
             continue
         done += 1
         if (took := time.monotonic() - at) > SLOW_S:

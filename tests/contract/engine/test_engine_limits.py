@@ -191,7 +191,7 @@ async def test_a_request_for_which_no_token_is_allowed_is_refused_and_ends_alone
     ask: Any, dead_end: dict[str, Any], narrowed: dict[str, Any]
 ) -> None:
     other = asyncio.create_task(ask.chunks(PROMPT, max_new_tokens=40, ignore_eos=True, temperature=1.0, top_p=0.9))
-    with pytest.raises(RequestRefused, match="no token can follow"):
+    with pytest.raises(RequestRefused, match="no token is allowed next"):
         await ask.chunks(PROMPT, max_new_tokens=8, temperature=1.0, **dead_end, **narrowed)
     assert sum(len(chunk.token_ids) for chunk in await other) == 40
 

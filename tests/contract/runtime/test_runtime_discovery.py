@@ -37,5 +37,5 @@ def test_requests_are_answered_again(fresh: Host, lose: Callable[[Host, Running,
     wait_for(lambda: call(frontend.port, "/v1/completions", BODY).status == 200, "the worker answers")
     time.sleep(1.5)  # the worker has seen what the runtime listed
     lose(fresh, frontend, worker)
-    wait_for(lambda: "listed again" in worker.text(), "the worker has listed itself again")
+    wait_for(lambda: "registered again" in worker.text(), "the worker has listed itself again")
     wait_for(lambda: call(frontend.port, "/v1/completions", BODY).status == 200, "the worker answers again")

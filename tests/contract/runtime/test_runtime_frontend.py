@@ -103,7 +103,7 @@ def test_port_in_use_is_named_with_its_holder(fresh: Host) -> None:
     [
         (["--router-mode", "round-robin"], "did you mean 'round_robin'?"),
         (["--event-plane", "zmp"], "did you mean 'zmq'?"),
-        (["--http-host", "no.such.host.invalid"], "is no address to listen on"),
+        (["--http-host", "no.such.host.invalid"], "is not an address to listen on"),
     ],
 )
 def test_wrong_options_are_named(fresh: Host, argv: list[str], says: str) -> None:

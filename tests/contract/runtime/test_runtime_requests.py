@@ -146,7 +146,7 @@ def test_an_empty_list_of_choices_is_dropped_by_the_frontend(pair: Pair) -> None
         ({"stop": ["a" * 300]}, "stop has a string of 300 bytes; at most 256 are allowed"),
         ({"stop_token_ids": [999999], "min_tokens": 2}, "stop_token_ids has the token id 999999"),
         ({"repetition_penalty": 1e-38}, "repetition_penalty is 1e-38; expected from 0.001 to 2"),
-        ({"seed": 2**63 - 1, "n": 3}, "is too great for 3 outputs"),
+        ({"seed": 2**63 - 1, "n": 3}, "is too large for 3 outputs"),
         ({"max_tokens": 100_000}, "exceed this model's context length of 4096 tokens"),
     ],
 )

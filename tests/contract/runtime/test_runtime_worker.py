@@ -151,7 +151,7 @@ def test_an_engine_that_hangs_ends_the_worker(fresh: Host) -> None:
     stream = Stream(frontend.port, seed=HANG)
     assert worker.ended(10) == 1
     assert time.monotonic() - began < 1.5 + 1, "found dead within check_s, and a second to end"
-    assert "the engine hangs: nothing was heard of its rank 0 for 1." in worker.text()
+    assert "the engine hangs: its rank 0 has been silent for 1." in worker.text()
     stream.cut()
 
 
@@ -187,7 +187,7 @@ def test_a_suspect_worker_gets_no_new_request_until_it_is_heard_again(fresh: Hos
     streams = [Stream(frontend.port, max_tokens=600) for _ in range(4)]
     wait_for(lambda: [s.next() for s in streams] and suspect.events("request"), "both stream")
     stall.touch()
-    wait_for(lambda: "no new requests: nothing was heard of rank 0" in suspect.text(), "it is suspected", timeout_s=25)
+    wait_for(lambda: "not accepting requests: rank 0 has been silent" in suspect.text(), "it is suspected", timeout_s=25)
     wait_for(lambda: call(suspect.port, "/health").status == 503, "it says so")
     had = len(suspect.events("request"))
     assert {call(frontend.port, CHAT, chat()).status for _ in range(8)} == {200}

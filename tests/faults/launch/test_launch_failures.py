@@ -98,7 +98,7 @@ def test_a_node_that_dies_while_serving(bench: Bench) -> None:
     out, _ = launcher.communicate(timeout=15)
     t = bench.times()
     assert launcher.returncode == 1
-    assert "worker  failed: ended while it was needed: killed by SIGSEGV" in out and "| cuda error 700" in out
+    assert "worker  failed: ended while needed: killed by SIGSEGV" in out and "| cuda error 700" in out
     assert t["front", "end"] <= t["plane", "term"]
     assert bench.events()[-1]["exit_code"] == 1 and not bench.alive()
 
@@ -116,7 +116,7 @@ def test_a_program_that_cannot_run(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("script", "text"),
-    [("echo why; exit 4", "failed: exit code 4"), ("true", "ended with exit code 0 and left no ")],
+    [("echo why; exit 4", "failed: exit code 4"), ("true", "ended with exit code 0 without writing ")],
     ids=["code", "no output"],
 )
 def test_a_task_that_fails(bench: Bench, script: str, text: str) -> None:
@@ -221,7 +221,7 @@ def test_nothing_survives_a_killed_guard(bench: Bench) -> None:
     assert guard
     os.kill(guard.parent, signal.SIGKILL)
     out, _ = launcher.communicate(timeout=10)
-    assert launcher.returncode == 1 and "its guard ended before it (SIGKILL)" in out
+    assert launcher.returncode == 1 and "its guard ended first (SIGKILL)" in out
     assert not left.left()
 
 

@@ -94,7 +94,7 @@ def test_two_launchers_build_an_output_once(bench: Bench) -> None:
     bench.run_dir = bench.root / "run2"
     second = bench.launch()
     assert second.stdout
-    assert any(f"waiting: pid {first.pid} makes the same outputs" in line for line in second.stdout), "it did not wait"
+    assert any(f"waiting: pid {first.pid} is making the same outputs" in line for line in second.stdout), "it did not wait"
     (bench.root / "go").touch()
     assert "up to date" in second.stdout.read()
     assert first.wait(15) == 0 and second.wait(15) == 0

@@ -102,7 +102,7 @@ def test_a_dead_worker_is_restarted_while_the_runs_disk_is_full(bench: Bench, sm
     kill_worker_until_it_is_back(bench)
     code, out = end(launcher)
     assert code == 0, out
-    assert out.count("recording failed") == 1 and "No space left on device. The run goes on" in out
+    assert out.count("recording failed") == 1 and "No space left on device. The run continues" in out
     assert "restarting: 1 of 1" in out and "stopping" in out, "what cannot be recorded is shown all the same"
     assert "unrecorded: No space left on device: " in out and "events.jsonl (" in out
     assert bench.times().keys() >= {("front", "end"), ("worker", "end")}, "both drained"
@@ -132,7 +132,7 @@ def test_a_restart_too_many_ends_the_run_with_one_on_a_full_disk_too(bench: Benc
     fill(small_disk)
     os.kill(main_process(bench, "worker"), signal.SIGKILL)
     out, _ = launcher.communicate(timeout=20)
-    assert launcher.returncode == 1 and "worker ended while it was needed: killed by SIGKILL" in out, out
+    assert launcher.returncode == 1 and "worker ended while needed: killed by SIGKILL" in out, out
     assert not bench.alive()
 
 
@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_at_the_start_is_one_clear_error(bench: Bench, small
     launcher = bench.launch()
     out, _ = launcher.communicate(timeout=20)
     assert launcher.returncode == 2 and "Traceback" not in out, out
-    assert out.startswith("armature: there is no room for the run's directory: ") and "nothing was started" in out
+    assert out.startswith("armature: no space for the run's directory: ") and "nothing was started" in out
     assert "fix: free some space" in out
     assert not bench.run_dir.exists() and not bench.tmp.exists() and not bench.trace.exists()
 

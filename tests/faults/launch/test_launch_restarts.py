@@ -51,7 +51,7 @@ def test_one_death_too_many_ends_the_run(bench: Bench) -> None:
     kill(bench, "worker")
     out, _ = launcher.communicate(timeout=10)
     assert launcher.returncode == 1
-    assert "ended while it was needed: killed by SIGKILL (after 1 restart within 600 s)" in out
+    assert "ended while needed: killed by SIGKILL (after 1 restart within 600 s)" in out
     assert not bench.alive()
 
 

@@ -43,7 +43,7 @@ def test_a_result_that_is_no_good_is_reported_on_and_ends_with_one(bench: Bench)
     assert (bench.root / "run/report").exists()
 
 
-@pytest.mark.parametrize(("script", "text"), [("exit 4", "load failed: exit code 4"), ("rm $ROOT/run/load/all; exit 3", "left no")])
+@pytest.mark.parametrize(("script", "text"), [("exit 4", "load failed: exit code 4"), ("rm $ROOT/run/load/all; exit 3", "without writing")])
 def test_another_code_or_nothing_left_is_a_failure(bench: Bench, script: str, text: str) -> None:
     report(bench, script, bad=(3,))
     launcher = bench.launch(until=("report",))
@@ -58,7 +58,7 @@ def test_a_signal_before_the_end_is_no_good_end(bench: Bench) -> None:
     bench.until("started", "load")
     launcher.send_signal(signal.SIGTERM)
     out, _ = launcher.communicate(timeout=30)
-    assert launcher.returncode == 128 + signal.SIGTERM and "before all was done" in out, out
+    assert launcher.returncode == 128 + signal.SIGTERM and "before everything was done" in out, out
 
 
 def test_a_service_that_dies_meanwhile_ends_the_run(bench: Bench) -> None:
@@ -66,7 +66,7 @@ def test_a_service_that_dies_meanwhile_ends_the_run(bench: Bench) -> None:
     bench.nodes[0] = bench.nodes[0].model_copy(update={"argv": (*bench.nodes[0].argv, "--die", "1.5:7")})
     launcher = bench.launch(until=("report",))
     out, _ = launcher.communicate(timeout=30)
-    assert launcher.returncode == 1 and "front ended while it was needed" in out, out
+    assert launcher.returncode == 1 and "front ended while needed" in out, out
 
 
 @pytest.mark.parametrize(("tells", "first"), [(True, True), (False, False)])

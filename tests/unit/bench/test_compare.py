@@ -280,10 +280,10 @@ def test_each_load_of_a_sweep_has_its_own_baseline_and_its_own_best(sweep: Compa
 
 HERE: dict[str, Any] = {"hardware": {"cores": 2}, "versions": {"sglang": "0.5.21"}}
 UNLIKE: dict[str, tuple[dict[str, Any], str]] = {
-    "load": ({"concurrency": 8}, "other load: concurrency is 8, not 4"),
-    "hardware": ({"host": HERE | {"hardware": {"cores": 64}}}, "other hardware: cores is 64, not 2"),
-    "versions": ({"host": HERE | {"versions": {"sglang": "0.5.22"}}}, "other versions: sglang is 0.5.22, not 0.5.21"),
-    "lengths": ({"rows": {"output_tokens": 7, "asked_output": 7}}, "other lengths: output of 7.00 tokens on average, not 10.0"),
+    "load": ({"concurrency": 8}, "different load: concurrency is 8, not 4"),
+    "hardware": ({"host": HERE | {"hardware": {"cores": 64}}}, "different hardware: cores is 64, not 2"),
+    "versions": ({"host": HERE | {"versions": {"sglang": "0.5.22"}}}, "different versions: sglang is 0.5.22, not 0.5.21"),
+    "lengths": ({"rows": {"output_tokens": 7, "asked_output": 7}}, "different lengths: output of 7.00 tokens on average, not 10.0"),
 }
 
 

@@ -31,16 +31,16 @@ def test_a_last_line_that_was_cut_off_is_counted_and_the_rest_kept(tmp_path: Pat
 
 
 def test_a_folder_without_a_load_test_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"load holds no load test"):
+    with pytest.raises(UserError, match=r"load has no load test"):
         read_load(tmp_path / "load")
 
 
 @pytest.mark.parametrize(
     ("name", "rows", "where"),
     [
-        ("requests.0.jsonl", [request(0), request(1, v=2)], r"requests\.0\.jsonl, line 2, is of version 2"),
-        ("client.0.json", [client(v=7)], r"client\.0\.json is of version 7"),
-        ("load.json", [load(v=0)], r"load\.json is of version 0"),
+        ("requests.0.jsonl", [request(0), request(1, v=2)], r"requests\.0\.jsonl, line 2, has version 2"),
+        ("client.0.json", [client(v=7)], r"client\.0\.json has version 7"),
+        ("load.json", [load(v=0)], r"load\.json has version 0"),
     ],
 )
 def test_another_version_is_refused_by_the_files_name(tmp_path: Path, name: str, rows: list[dict[str, object]], where: str) -> None:
@@ -87,5 +87,5 @@ def test_the_table_says_its_version_and_what_its_columns_mean(tmp_path: Path) ->
 def test_a_table_of_another_version_is_refused(tmp_path: Path) -> None:
     file = tmp_path / parquet.FILE
     pq.write_table(pa.table({"id": ["a"]}), file)
-    with pytest.raises(UserError, match=r"requests\.parquet is of version none"):
+    with pytest.raises(UserError, match=r"requests\.parquet has version none"):
         parquet.read(file)

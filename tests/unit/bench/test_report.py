@@ -142,7 +142,7 @@ def test_traces_are_linked_from_where_the_page_lies(tmp_path: Path) -> None:
 def test_a_run_that_must_not_be_used_says_so_on_its_page(tmp_path: Path) -> None:
     run = made(tmp_path, "agg/1", clients=[])
     html = own(text_of(run))
-    assert '<span class="bad">invalid</span>' in html and "it left no client.0.json" in html
+    assert '<span class="bad">invalid</span>' in html and "left no client.0.json" in html
 
 
 def test_a_run_without_measured_requests_has_a_page(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_run_without_any_request_has_a_page(tmp_path: Path) -> None:
 
 
 def test_constant_metrics_of_servers_are_counted_not_drawn(tmp_path: Path) -> None:
-    assert "Not drawn: 1 that never changed, 0 others" in own(text_of(made(tmp_path, "agg/1")))
+    assert "Not drawn: 1 constant series, 0 others" in own(text_of(made(tmp_path, "agg/1")))
 
 
 def test_the_graph_is_text_where_graphviz_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

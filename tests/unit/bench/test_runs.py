@@ -31,7 +31,7 @@ def test_a_word_names_runs(root: Path, word: str, found: tuple[str, ...]) -> Non
 
 def test_a_folder_that_holds_no_run_is_named(root: Path) -> None:
     (root / "empty").mkdir()
-    with pytest.raises(UserError, match="empty is not a run and holds none"):
+    with pytest.raises(UserError, match="empty is not a run and contains none"):
         find(["empty"], root)
 
 
@@ -58,9 +58,7 @@ def test_a_run_that_is_named_twice_is_there_once(root: Path) -> None:
     assert len(find([IDS[0], "agg-tiny"], root)) == 2
 
 
-@pytest.mark.parametrize(
-    ("word", "text"), [("2026", "beginning of 3 runs"), ("agg-tinny/20260101-000000-aaaa", "did you mean agg-tiny/2026")]
-)
+@pytest.mark.parametrize(("word", "text"), [("2026", "matches 3 runs"), ("agg-tinny/20260101-000000-aaaa", "did you mean agg-tiny/2026")])
 def test_a_word_that_names_none_or_several_is_refused(root: Path, word: str, text: str) -> None:
     with pytest.raises(UserError, match=text):
         find([word], root)

@@ -100,5 +100,5 @@ def test_a_disk_that_is_full_loses_samples_and_nothing_else() -> None:
     said: list[str] = []
     losses, looks = Losses(said.append), iter([False, False, True])
     sample([lambda: [Sample(1.0, "n", "x", 2.0)]], LineFile.at(Path("/dev/full")), 0.01, lambda wait_s: next(looks), losses)
-    assert said == ["recording failed: samples: No space left on device. The run goes on; its record has gaps."]
+    assert said == ["recording failed: samples: No space left on device. The run continues; its record has gaps."]
     assert losses.summary() == "No space left on device: samples (3 times)"

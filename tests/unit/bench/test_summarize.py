@@ -48,7 +48,7 @@ def test_a_users_rate_is_that_of_tokens_after_the_first(tmp_path: Path) -> None:
 
 def test_answers_without_text_are_told(tmp_path: Path) -> None:
     s = summary_of(tmp_path, [request(0), request(1) | {"ttft_ms": None, "gaps_ms": [], "chunks": 0}])
-    assert any("1 of 2 answers have tokens and no chunk with text" in c.text for c in s.overall.caveats)
+    assert any("1 of 2 answers have tokens but no chunk with text" in c.text for c in s.overall.caveats)
 
 
 def test_only_the_measuring_phase_counts(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_lengths_that_the_server_does_not_tell_are_a_note(tmp_path: Path) -> Non
         ([request(0, phase="warmup")], {}, "no request was sent"),
         ([failed(0), failed(1, "http")], {}, "none of 2 requests succeeded: 1 http, 1 timeout"),
         ([request(0)], {"clients": [client(valid=False, reasons=["lag p99 80 ms"])]}, "process 0: lag p99 80 ms"),
-        ([request(0), request(1, process=3)], {"clients": [client()]}, "process 3: it left no client.3.json"),
+        ([request(0), request(1, process=3)], {"clients": [client()]}, "process 3 left no client.3.json"),
         ([request(0)], {"about": load(end_reason="error")}, "ended with an error"),
     ],
 )
@@ -197,7 +197,7 @@ def test_the_loads_own_slo_counts_where_none_is_given(tmp_path: Path) -> None:
 
 
 def test_an_unusable_slo_in_the_load_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"settings\.slo of the load is not usable.*ttft"):
+    with pytest.raises(UserError, match=r"settings\.slo of the load is invalid.*ttft"):
         summary_of(tmp_path, [request(0)], about=load(settings={"slo": {"ttft": 50}}))
 
 
@@ -211,7 +211,7 @@ def test_a_written_summary_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_a_summary_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results/summary.json").write_text('{"version": 9}')
-    with pytest.raises(UserError, match=r"summary\.json is of version 9"):
+    with pytest.raises(UserError, match=r"summary\.json has version 9"):
         load_summary(Run(tmp_path))
 
 

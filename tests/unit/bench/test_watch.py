@@ -77,7 +77,7 @@ def test_a_load_that_runs_is_not_taken_for_one_that_failed(tmp_path: Path) -> No
 
 def test_records_of_another_version_are_named(tmp_path: Path) -> None:
     write(tmp_path / "load", request(0, v=2))
-    with pytest.raises(UserError, match=r"requests\.0\.jsonl is of version 2"):
+    with pytest.raises(UserError, match=r"requests\.0\.jsonl has version 2"):
         LoadWatch(tmp_path / "load").look(BEGAN)
 
 

@@ -42,7 +42,7 @@ def test_help_is_printed(words: list[str]) -> None:
         (["up", "aggg", "+model=tiny-qwen3"], "aggg"),
         (["up", "agg", "model.path=./nowhere"], "no such folder"),
         (["up", "agg", "+model=tiny-qwen3", "engine.args.max_runing_requests=1"], "max_running_requests"),
-        (["up", "agg", "+model=qwen3-8b", "hardware=cuda", "topology.roles.worker.gpus=4"], "needs 4 GPUs and hardware.gpus is 1"),
+        (["up", "agg", "+model=qwen3-8b", "hardware=cuda", "topology.roles.worker.gpus=4"], "needs 4 GPUs but hardware.gpus is 1"),
     ],
 )
 def test_a_mistake_exits_with_2_and_says_what_to_do(words: list[str], text: str) -> None:

@@ -22,7 +22,7 @@ UP = ("up", "plan")
         ("report a --oot x", ["fix: did you mean --out?"]),
         ("models mak", ["got 'mak'", "fix: did you mean make?"]),
         ("profile toch --out x", ["fix: did you mean torch?"]),
-        ("flags max_runing", ["no flag with 'max_runing'", "fix: did you mean `armature flags max_"]),
+        ("flags max_runing", ["no flag of SGLang", "contains 'max_runing'", "fix: did you mean `armature flags max_"]),
         ("watch nosuch", ["there is no run 'nosuch'"]),
         # Topologies and other choices.
         *((f"{c} aggg {MODEL}", ["'aggg' is neither a topology nor KEY=VALUE", "fix: did you mean topology=agg?"]) for c in (*UP, "bench")),
@@ -46,7 +46,7 @@ UP = ("up", "plan")
             ],
         ),
         (f"up disagg {MODEL} topology.roles.prefil.env.X=2", ["fix: did you mean topology.roles.prefill.env.X?"]),
-        (f"up agg {MODEL} topology.roles.worker.role=agregated", ["there is no role 'agregated'", "fix: did you mean 'aggregated'?"]),
+        (f"up agg {MODEL} topology.roles.worker.role=agregated", ["role 'agregated' does not exist", "fix: did you mean 'aggregated'?"]),
         (f"up agg {MODEL} topology.roles.worker.replica=2", ["fix: did you mean topology.roles.worker.replicas?"]),
         (f"up agg {MODEL} fronted.port=2", ["fronted: there is no such field", "fix: did you mean frontend.port?"]),
         (f"up agg {MODEL} frontend.port.x=2", ["frontend.port.x: there is no such field"]),

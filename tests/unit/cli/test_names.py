@@ -146,7 +146,7 @@ def test_a_sweep_says_that_its_folder_holds_runs_under_other_values(runs_folder:
         summarize_main([str(runs_folder / f"s/agg,load.concurrency={value}/seed-0")])
     run = PointRun("agg,load.concurrency=4/seed-0", runs_folder / "s/agg,load.concurrency=4/seed-0", {})
     bench._show([Outcome(run, "skipped", "up to date")], runs_folder / "s")
-    assert f"1 more run of this sweep, under other values: armature report {runs_folder / 's'}" in capsys.readouterr().out
+    assert f"1 more run of this sweep, with other values: armature report {runs_folder / 's'}" in capsys.readouterr().out
 
 
 def points(words: Sequence[str], capsys: pytest.CaptureFixture[str], runs_folder: Path) -> list[str]:

@@ -180,14 +180,14 @@ def test_a_runtime_says_which_servers_it_uses(words: list[str], uses_nats: bool,
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("runtime.nats_url=10.0.0.5:4222", "runtime.nats_url: '10.0.0.5:4222' begins with no known scheme; expected nats:// or tls://"),
+        ("runtime.nats_url=10.0.0.5:4222", "runtime.nats_url: '10.0.0.5:4222' has no known scheme; expected nats:// or tls://"),
         ("runtime.nats_url=http://h:4222", "expected nats:// or tls://"),
-        ("runtime.nats_url=nats://h", "names no port; expected one such as nats://127.0.0.1:4222"),
-        ("runtime.nats_url=nats://:4222", "names no host"),
+        ("runtime.nats_url=nats://h", "has no port; expected one such as nats://127.0.0.1:4222"),
+        ("runtime.nats_url=nats://:4222", "has no host"),
         ("runtime.nats_url=nats://h:99999", "out of range"),
         ("runtime.nats_url=nats://me:secret@h:4222", "set NATS_AUTH_USERNAME and NATS_AUTH_PASSWORD in the environment"),
-        ("runtime.etcd_url=nats://h:2379", "runtime.etcd_url: 'nats://h:2379' begins with no known scheme; expected http:// or https://"),
-        ("runtime.etcd_url=http://h:2379/v3", "says more than scheme, host and port"),
+        ("runtime.etcd_url=nats://h:2379", "runtime.etcd_url: 'nats://h:2379' has no known scheme; expected http:// or https://"),
+        ("runtime.etcd_url=http://h:2379/v3", "has more than scheme, host and port"),
         ("runtime.discovery=zookeeper", "runtime.discovery: got 'zookeeper'"),
     ],
 )
@@ -227,9 +227,9 @@ def test_a_wrong_way_to_watch_is_refused(words: list[str], said: str, fix: str |
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("frontend.host=[::1]", "an address that stands alone has no brackets; write ::1"),
-        ("frontend.host=127.0.0.1:8000", "says more than a host"),
-        ("disaggregation.host=http://node-1", "says more than a host"),
+        ("frontend.host=[::1]", "an address without a port takes no brackets; write ::1"),
+        ("frontend.host=127.0.0.1:8000", "has more than a host"),
+        ("disaggregation.host=http://node-1", "has more than a host"),
         ("disaggregation.host=1.2.3", "neither a name nor an address"),
     ],
 )

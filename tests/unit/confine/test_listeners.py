@@ -203,7 +203,7 @@ async def test_where_the_kernel_may_not_processes_are_told_to(tmp_path: Path, mo
     await process.gone
     assert process.facts["unconfined"]
     first, second = log.read_text().splitlines()
-    assert first.startswith("guard: the kernel does not confine") and json.loads(second) == {"addresses": list(LOOPBACK), "open_ports": []}
+    assert first.startswith("guard: the kernel cannot confine") and json.loads(second) == {"addresses": list(LOOPBACK), "open_ports": []}
 
 
 async def test_without_the_right_to_filters_a_listener_for_this_host_is_bound_to_loopback(

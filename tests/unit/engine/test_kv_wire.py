@@ -67,14 +67,14 @@ def test_without_a_publisher_there_is_no_source(config: str | None) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"kv_events_config": "{"}, "no JSON"),
-        ({"kv_events_config": "[]"}, "no JSON object"),
+        ({"kv_events_config": "{"}, "not JSON"),
+        ({"kv_events_config": "[]"}, "not a JSON object"),
         ({"kv_events_config": json.dumps({"publisher": "zmq"})}, "'zmq' cannot be repaired"),
-        ({"endpoint": "tcp://*:100"}, "no address"),
-        ({"endpoint": "tcp://::1:100"}, "no address"),
-        ({"endpoint": "tcp://127.0.0.1:0"}, "no address"),
-        ({"endpoint": "tcp://127.0.0.1:70000"}, "no address"),
-        ({"replay": "tcp://127.0.0.1:101", "dp_size": 2}, "two of 2 ranks would have one port"),
+        ({"endpoint": "tcp://*:100"}, "is not an address"),
+        ({"endpoint": "tcp://::1:100"}, "is not an address"),
+        ({"endpoint": "tcp://127.0.0.1:0"}, "is not an address"),
+        ({"endpoint": "tcp://127.0.0.1:70000"}, "is not an address"),
+        ({"replay": "tcp://127.0.0.1:101", "dp_size": 2}, "two of 2 ranks would share a port"),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_reason(given: dict[str, Any], said: str) -> None:

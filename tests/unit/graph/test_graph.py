@@ -18,7 +18,7 @@ def test_order_puts_needs_first() -> None:
 
 
 def test_a_cycle_is_named() -> None:
-    with pytest.raises(UserError, match=r"in a circle: .*a.*b"):
+    with pytest.raises(UserError, match=r"in a cycle: .*a.*b"):
         Graph(name="g", nodes=(service("a", "b"), service("b", "a")))
 
 
@@ -30,7 +30,7 @@ def test_an_unknown_need_gets_the_nearest_name() -> None:
 
 
 def test_doubled_names_are_named() -> None:
-    with pytest.raises(UserError, match="two nodes are called a"):
+    with pytest.raises(UserError, match="several nodes are called a"):
         Graph(name="g", nodes=(service("a"), service("a")))
 
 
@@ -40,7 +40,7 @@ def test_a_service_without_a_probe_is_refused() -> None:
 
 
 def test_a_task_without_outputs_is_refused() -> None:
-    with pytest.raises(ValueError, match="says nothing of its outputs"):
+    with pytest.raises(ValueError, match="does not say what its outputs are"):
         Node(name="a", kind="task", argv=("true",))
 
 

@@ -66,7 +66,7 @@ def test_gpus_are_those_that_the_process_may_use() -> None:
 
 
 def test_fewer_visible_gpus_than_needed_are_refused() -> None:
-    with pytest.raises(UserError, match=r"needs 2 GPUs and CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
+    with pytest.raises(UserError, match=r"needs 2 GPUs but CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
         place(Graph(name="g", nodes=(node("a", gpus=2),)), replace(site(gpus=2), visible=("3",)))
 
 
@@ -79,7 +79,7 @@ def test_visible_gpus_are_read_as_cuda_reads_them(names: str | None, expected: o
 
 
 def test_too_few_gpus_are_refused_with_who_wants_them() -> None:
-    with pytest.raises(UserError, match=r"needs 3 GPUs and hardware\.gpus is 2: a \(2\), b \(1\)"):
+    with pytest.raises(UserError, match=r"needs 3 GPUs but hardware\.gpus is 2: a \(2\), b \(1\)"):
         place(Graph(name="g", nodes=(node("a", gpus=2), node("b", gpus=1))), site(gpus=2))
 
 

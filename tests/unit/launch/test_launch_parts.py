@@ -143,14 +143,14 @@ def test_a_named_server_that_cannot_be_used_is_named_by_its_field(tmp_path: Path
     ("scheme", "said", "why"),
     [
         ("nats", b'INFO {"server_id":"N"}\r\n', None),
-        ("nats", b"SSH-2.0-OpenSSH_9.2\r\n", "no NATS server"),
-        ("nats", b"", "no NATS server"),
+        ("nats", b"SSH-2.0-OpenSSH_9.2\r\n", "not a NATS server"),
+        ("nats", b"", "not a NATS server"),
         ("nats", None, "no answer within 0.2 s"),
         ("tls", None, None),
         ("http", b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"health":"true"}', None),
         ("http", b'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 18\r\n\r\n{"health":"false"}', "not healthy"),
-        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "no etcd"),
-        ("http", b'INFO {"server_id":"N"}\r\n', "no etcd"),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "not an etcd server"),
+        ("http", b'INFO {"server_id":"N"}\r\n', "not an etcd server"),
         ("http", None, "no answer within 0.2 s"),
         ("https", None, None),
     ],
@@ -188,7 +188,7 @@ def test_a_socket_folder_that_is_too_long(tmp_path: Path) -> None:
 
 def test_a_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be created"):
         RunDir.create(plan(tmp_path))
 
 
@@ -310,7 +310,7 @@ def test_events_as_lines(tmp_path: Path) -> None:
     failed = render(Event(0, 1, "front", "failed", "exit code 1", {"last_lines": ("a", "b")}), made, 5)
     assert failed == [
         "[   1.0s] front  failed: exit code 1",
-        f"    its last lines, of {tmp_path}/run/logs/front.log:",
+        f"    last lines of {tmp_path}/run/logs/front.log:",
         "    | a",
         "    | b",
     ]

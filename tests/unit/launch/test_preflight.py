@@ -67,7 +67,7 @@ def test_everything_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     node = {"requires": wanted, "env": {"PYTHONPATH": os.pathsep.join(sys.path)}}
     e = problem(plan(tmp_path, {"argv": ("etcd-nosuch",)}, node, node))
     lost = "sglang_nosuch, armature.nosuch, locust_nosuch.part"
-    assert "6 things are wrong, and nothing was started:" in e.what
+    assert "6 problems; nothing was started:" in e.what
     assert "  - node n0: there is no program 'etcd-nosuch'" in e.what
     assert "  - node n1: there is no program 'py-spy-nosuch'" in e.what
     assert f"  - nodes n1, n2: Python modules {lost} are not installed in {sys.executable}" in e.what
@@ -80,7 +80,7 @@ def test_everything_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     [
         (Requires(python=PYTHON, modules=("torch", "nixl._api")), "not installed in", "pip install"),
         (Requires(python=("/nosuch/python",), modules=("json",)), None, None),  # its program is said to be missing instead
-        (Requires(python=("false",), modules=("json",)), "cannot be asked what it has installed: exit code 1", None),
+        (Requires(python=("false",), modules=("json",)), "cannot list its installed packages: exit code 1", None),
     ],
     ids=["known words", "no interpreter", "no answer"],
 )

@@ -116,7 +116,7 @@ def test_jobs_of_a_killed_sweep_are_waited_for_and_not_submitted_again(tmp_path:
     said: list[str] = []
     assert states(go(tmp_path, queue, said=said)) == ["skipped", "skipped", "done"]
     assert [run.name[0] for run in queue.runs.values()] == ["a", "b", "c"]
-    assert said[0] == "[1/3] a/seed-0: waits for job 1, which an earlier call submitted"
+    assert said[0] == "[1/3] a/seed-0: waiting for job 1, which an earlier call submitted"
 
 
 def test_a_job_that_ended_while_nobody_waited_counts(tmp_path: Path) -> None:

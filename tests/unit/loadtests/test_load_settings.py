@@ -112,7 +112,7 @@ def test_an_option_of_one_class_cannot_mean_several(tmp_path: Path) -> None:
     assert e.value.field == "--output"
 
 
-@pytest.mark.parametrize(("text", "what"), [("{", "is not JSON"), ("[]", "no JSON object"), (None, "cannot be read")])
+@pytest.mark.parametrize(("text", "what"), [("{", "is not JSON"), ("[]", "not a JSON object"), (None, "cannot be read")])
 def test_a_file_that_is_none_is_named(tmp_path: Path, text: str | None, what: str) -> None:
     file = tmp_path / "load.json"
     if text is not None:

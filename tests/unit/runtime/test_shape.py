@@ -40,5 +40,5 @@ def test_nulls_and_unknown_fields_are_nobodys_mistake() -> None:
 
 
 def test_a_meeting_place_must_be_whole() -> None:
-    with pytest.raises(wire.Unsupported, match="bootstrap_info names no bootstrap_room"):
+    with pytest.raises(wire.Unsupported, match="bootstrap_info has no bootstrap_room"):
         wire.read_request({"token_ids": [1], "bootstrap_info": {"bootstrap_host": "h", "bootstrap_port": 1}})

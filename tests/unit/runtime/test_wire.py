@@ -150,7 +150,7 @@ def test_no_guide() -> None:
         ({"json": {}, "regex": "a"}, "json and regex"),
         ({"regex": "a", "backend": "x"}, "--grammar-backend"),
         ({"regex": "a", "whitespace_pattern": " "}, "guided_whitespace_pattern"),
-        ({"choice": []}, "no choice"),
+        ({"choice": []}, "is empty"),
     ],
 )
 def test_wrong_guides_are_refused(given: dict[str, Any], says: str) -> None:

@@ -114,7 +114,7 @@ def asked(**changes: Any) -> wire.TokenRequest:
         ({"temperature": math.nan}, "temperature is nan; expected from 0 to 2"),
         ({"repetition_penalty": 1e-30}, "repetition_penalty is 1e-30; expected from 0.001 to 2"),
         ({"top_k": 2**40}, "top_k is 1099511627776; expected from 1 to 1073741824, or -1"),
-        ({"seed": 2**63 - 2, "n": 3}, r"seed \(9223372036854775806\) is too great for 3 outputs; expected at most 9223372036854775805"),
+        ({"seed": 2**63 - 2, "n": 3}, r"seed \(9223372036854775806\) is too large for 3 outputs; expected at most 9223372036854775805"),
         ({"seed": 10**5000}, "seed is an integer of more than 64 bits"),
         ({"min_tokens": 5, "max_tokens": 4}, r"min_tokens \(5\) is more than max_tokens \(4\)"),
         ({"min_tokens": 80}, "min_tokens=80 exceed this model's context length of 64"),

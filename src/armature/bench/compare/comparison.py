@@ -243,7 +243,7 @@ def _notes(groups: Sequence[Repeats]) -> list[str]:
     for g in groups:
         seeds = [m.summary.seed for m in g.runs]
         if len(g.runs) > 1 and None not in seeds and len(set(seeds)) == 1:
-            notes.append(f"all runs of {g.letter} have the seed {seeds[0]}: its intervals do not hold for other prompts")
+            notes.append(f"all runs of {g.letter} have the seed {seeds[0]}: its intervals are valid for these prompts only")
     if len(groups) > 1 and any(len(g.runs) >= ENOUGH for g in groups):
-        notes.append("each difference has its own 95% interval: of twenty equal pairs, about one is called different")
+        notes.append("each difference has its own 95% interval: about one in twenty equal pairs is reported as different")
     return notes

@@ -52,14 +52,14 @@ def _differ(cause: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str
     if not fields:
         return ""
     more = f" and {len(fields) - MOST_FIELDS} more" if len(fields) > MOST_FIELDS else ""
-    return f"other {cause}: {', '.join(fields[:MOST_FIELDS])}{more}"
+    return f"different {cause}: {', '.join(fields[:MOST_FIELDS])}{more}"
 
 
 def _lengths(one: Repeats, other: Repeats, which: str) -> str:
     a, b = (_mean_length(g, which) for g in (one, other))
     if a is None or b is None or abs(a - b) <= MOST_LENGTH_DIFFERENCE * max(a, b):
         return ""
-    return f"other lengths: {which} of {number(b)} tokens on average, not {number(a)}"
+    return f"different lengths: {which} of {number(b)} tokens on average, not {number(a)}"
 
 
 def _mean_length(g: Repeats, which: str) -> float | None:

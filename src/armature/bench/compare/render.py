@@ -151,12 +151,12 @@ def after(comparison: Comparison) -> list[str]:
     if comparison.config:
         letters = [c.letter for c in comparison.columns]
         behind = brought(comparison.config)
-        lines += ["", "set differently"]
+        lines += ["", "different settings"]
         lines += [f"  {name}: {_values(letters, values)}" for name, values in comparison.config.items() if name not in behind]
-        lines += [f"  and {len(behind)} fields below topology, which differ with its name (--format json has them)"] if behind else []
+        lines += [f"  and {len(behind)} fields under topology that follow from its name (listed by --format json)"] if behind else []
     elif several:
-        lines += ["", "set differently: nothing that was kept with the runs"]
-    lines += [f"left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items()]
+        lines += ["", "different settings: none among the recorded ones"]
+    lines += [f"excluded {run}: {'; '.join(why)}" for run, why in comparison.left_out.items()]
     return [*lines, *(f"note: {note}" for note in comparison.notes)]
 
 
@@ -170,9 +170,10 @@ def markdown(comparison: Comparison) -> str:
     lines = [_line(titles), _line(["---"] * len(titles)), *map(_line, cells)]
     lines += ["", *(f"- {winner_title(w, comparison)}: {w.text}" for w in comparison.winners)]
     if comparison.config:
-        lines += ["", _line(["set differently", *(c.letter for c in comparison.columns)]), _line(["---"] * (1 + len(comparison.columns)))]
+        letters = [c.letter for c in comparison.columns]
+        lines += ["", _line(["different settings", *letters]), _line(["---"] * (1 + len(letters)))]
         lines += [_line([f"`{name}`", *(f"`{shown_value(v)}`" for v in values)]) for name, values in comparison.config.items()]
-    lines += ["", *(f"- left out {run}: {'; '.join(why)}" for run, why in comparison.left_out.items())]
+    lines += ["", *(f"- excluded {run}: {'; '.join(why)}" for run, why in comparison.left_out.items())]
     if len(comparison.columns) > 1:
         lines.append("- " + legend(comparison))
     lines += [f"- {reason.replace(MARK, chr(92) + MARK)}" for reason in reasons(comparison)]

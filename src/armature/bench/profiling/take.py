@@ -33,8 +33,8 @@ def wait_until_steady(load: Path, after_s: float) -> None:
         now = watch.look(time.time())
         if now.phase is not None and now.phase.startswith("ended"):
             raise UserError(
-                f"the load ended before it had gone on for {after_s:g} s",
-                fix="make it longer: load.count=, load.time_s=",
+                f"the load ended before it had measured for {after_s:g} s",
+                fix="make the load longer: load.count= or load.time_s=",
             )
         if since is None and now.phase == "measure":
             since = time.monotonic()
@@ -71,7 +71,7 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
     running: list[tuple[Path, subprocess.Popen[str]]] = []
     for node in nodes:
         if not (roots := _roots(node, processes)):
-            raise UserError(f"no process of node {node} is found", expected=f"one whose TMPDIR is {processes / node}")
+            raise UserError(f"node {node} has no process", expected=f"one whose TMPDIR is {processes / node}")
         (out / component(node)).mkdir(parents=True, exist_ok=True)
         for process in roots:
             file = out / component(node) / f"{process.pid}.svg"
@@ -86,7 +86,7 @@ def pyspy(nodes: Sequence[str], processes: Path, seconds: float, out: Path, prog
             print(f"{file.parent.name}: process {file.stem} ran no Python, so there is no flame graph", flush=True)
             continue
         if recording.returncode or not file.exists():
-            raise UserError(f"py-spy made no {file.name}: {said.strip()[-400:]}", fix="it needs the right to read other processes (ptrace)")
+            raise UserError(f"py-spy wrote no {file.name}: {said.strip()[-400:]}", fix="allow py-spy to read other processes (ptrace)")
         file.write_bytes(_UNREADABLE.sub(b"?", file.read_bytes()))
         files.append(file)
     return files

@@ -77,7 +77,7 @@ def _distribution(latency: Latency, lines: Sequence[Line]) -> Drawing | None:
         figure.update_xaxes(range=[0, end * unit.factor * 1.03])
     figure.update_xaxes(title=unit.after(latency.title))
     figure.update_yaxes(range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 0.9, 1], tickformat=".0%")
-    beyond = f" up to its p{latency.upto}; the greatest value is {number(greatest * unit.factor)} {unit.name}" if greatest > end else ""
+    beyond = f" up to its p{latency.upto}; the maximum is {number(greatest * unit.factor)} {unit.name}" if greatest > end else ""
     return Drawing(styled(figure, 250), latency.title + beyond)
 
 

@@ -221,7 +221,7 @@ def _chunks(s: Summary) -> str:
         return "Nothing was streamed."
     text = f"{number(chunks.per_request.mean)} chunks with tokens a request on average"
     text += f", {number(chunks.tokens_per_chunk.mean)} tokens per chunk" if chunks.tokens_per_chunk else ""
-    return text + (f"; {chunks.at_once:.1%} of chunks came together with the one before." if chunks.at_once is not None else ".")
+    return text + (f"; {chunks.at_once:.1%} of chunks arrived together with the previous one." if chunks.at_once is not None else ".")
 
 
 def _facts(s: Summary) -> list[tuple[str, str]]:
@@ -237,8 +237,8 @@ def _facts(s: Summary) -> list[tuple[str, str]]:
     slo = s.slo.model_dump(exclude_none=True) if s.slo else {}
     good = s.overall.goodput
     return [
-        ("window", f"{_clock(s.window.started)}{number(s.window.seconds)} s, ended by {s.window.end_reason or 'a kill'}"),
-        ("goodput", f"{good.fraction:.1%} within {_pairs(slo)}" if good else "no SLO was stated"),
+        ("window", f"{_clock(s.window.started)}{number(s.window.seconds)} s, ended by {s.window.end_reason or 'being killed'}"),
+        ("goodput", f"{good.fraction:.1%} within {_pairs(slo)}" if good else "no SLO set"),
         ("load generator", health),
         ("load", _pairs(lasting(s.settings))),
         ("seed", str(s.seed)),
@@ -249,7 +249,7 @@ def _facts(s: Summary) -> list[tuple[str, str]]:
 
 
 def _clock(moment: float | None) -> str:
-    return f"from {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC on, " if moment is not None else ""
+    return f"from {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC, " if moment is not None else ""
 
 
 def _pairs(values: dict[str, Any]) -> str:
@@ -266,7 +266,7 @@ def _server(run: Run, zero: float, figures: Figures) -> tuple[Panel | None, str]
     moving = [name for name, found in by_name.items() if any(len({s.value for s in its}) > 1 for its in found.values())]
     shown = sorted(moving, key=interest)[:MOST_SERVER_PLOTS]
     made = figures.add(sampled(name, by_name[name], zero) for name in shown) if shown else None
-    note = f"Not drawn: {len(by_name) - len(moving)} that never changed, {len(moving) - len(shown)} others. summary.json has all."
+    note = f"Not drawn: {len(by_name) - len(moving)} constant series, {len(moving) - len(shown)} others. All are in summary.json."
     return made, note if len(shown) < len(by_name) else ""
 
 

@@ -19,7 +19,7 @@ from armature.bench.report.labels import Frame, labels
 
 PER_USER = "output_tokens_per_s_per_user"
 FRONT = "Pareto front: no other point is better in both"
-DOUBTFUL_FRONT = "Pareto front of figures with caveats, which rank nothing"
+DOUBTFUL_FRONT = "Pareto front including figures with caveats; not ranked"
 HOLLOW = "the figure has a caveat"
 _FRONT_COLOUR = "#f3d27a"  # a band behind the curves: seen also where it goes along one of them
 _FRONT_INK = "#8a6500"
@@ -72,10 +72,10 @@ def trade_offs(groups: Sequence[Repeats], standing: Places) -> TradeOffs | None:
         return None
     ranked = len(cohorts(groups, across=("load", "lengths"))) == 1
     unit = units.of_latency(max((p.x for p in by_ttft), default=0.0))
-    per_user = "a user's output tokens/s (1000 / TPOT p50)"
+    per_user = "output tokens/s per user (1000 / TPOT p50)"
     drawn = [
-        (by_user, units.Unit(), per_user, "Throughput and a user's speed: better is up and right", False),
-        (by_ttft, unit, unit.after(f"TTFT {which}"), f"Throughput and TTFT {which}: better is up and left", True),
+        (by_user, units.Unit(), per_user, "Throughput and speed per user: up and right is better", False),
+        (by_ttft, unit, unit.after(f"TTFT {which}"), f"Throughput and TTFT {which}: up and left is better", True),
     ]
     drawings: list[Drawing] = []
     fronts: list[Front] = []

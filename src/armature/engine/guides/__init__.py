@@ -11,7 +11,7 @@ What following a guide costs depends on the output, and is limited in the schedu
 """
 
 # What a request is ended with, whose guide takes the scheduler too long for each token (`engine.scheduler.guide_steps`).
-TOO_SLOW = "the guide takes too long to follow: with each token of the output, more ways to read it remain; make it less ambiguous"
+TOO_SLOW = "the guide takes too long to follow: each output token leaves more ways to parse it; make it less ambiguous"
 
 # What a request is ended with, for which no token is allowed (`engine.scheduler.dead_ends`).
-DEAD_END = "no token can follow: the guide allows none, or only the end, which min_tokens forbids"
+DEAD_END = "no token is allowed next: the guide allows none, or only the end, which min_tokens forbids"

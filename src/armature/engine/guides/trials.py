@@ -74,7 +74,7 @@ class Trials:
         if outcome.too_much:
             return f"the guide does not compile within {limits.guide_compile_s} CPU seconds and {limits.guide_compile_mb} MiB"
         if outcome.size > limits.guide_mb * _MIB:
-            return f"the compiled guide has {outcome.size / _MIB:.0f} MiB; at most {limits.guide_mb} are allowed"
+            return f"the compiled guide takes {outcome.size / _MIB:.0f} MiB; at most {limits.guide_mb} are allowed"
         return None
 
     async def _outcome(self, key: str, guide: Guide) -> Outcome:

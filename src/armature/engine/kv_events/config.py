@@ -26,14 +26,14 @@ def sources(server_args: Any) -> list[KvEventSource]:
     if config.get("publisher", "null") == "null":
         return []
     if config["publisher"] != KV_PUBLISHER:
-        raise UserError(f"KV events by the publisher {config['publisher']!r} cannot be repaired", where=FLAG, expected=EXPECTED)
+        raise UserError(f"lost KV events of the publisher {config['publisher']!r} cannot be repaired", where=FLAG, expected=EXPECTED)
     events, replay = _address(config, "endpoint"), _address(config, "replay_endpoint")
     size = server_args.dp_size
     if events.host == replay.host and abs(events.port - replay.port) < size:
         raise UserError(
-            f"two of {size} ranks would have one port: rank r publishes at {events.port} + r and replays at {replay.port} + r",
+            f"two of {size} ranks would share a port: rank r publishes at {events.port} + r and replays at {replay.port} + r",
             where=FLAG,
-            fix=f"put the ports at least {size} apart",
+            fix=f"choose ports at least {size} apart",
         )
     nodes = server_args.nnodes if server_args.enable_dp_attention else 1
     first, local = server_args.node_rank * size // nodes if nodes > 1 else 0, size // nodes
@@ -48,9 +48,9 @@ def _read(text: str) -> Mapping[str, Any]:
     try:
         config = json.loads(text)
     except json.JSONDecodeError as e:
-        raise UserError(f"it is no JSON: {e}", where=FLAG, expected=EXPECTED) from None
+        raise UserError(f"not JSON: {e}", where=FLAG, expected=EXPECTED) from None
     if not isinstance(config, dict):
-        raise UserError(f"it is no JSON object: {text}", where=FLAG, expected=EXPECTED)
+        raise UserError(f"not a JSON object: {text}", where=FLAG, expected=EXPECTED)
     return config
 
 
@@ -64,7 +64,7 @@ def _address(config: Mapping[str, Any], key: str) -> Address:
     except ValueError:
         pass
     raise UserError(
-        f"{key} {config.get(key)!r} is no address that a worker and its engine could both use",
+        f"{key} {config.get(key)!r} is not an address that both the worker and its engine can use",
         where=FLAG,
         expected="tcp://ADDRESS:PORT with the address of one interface; an IPv6 address in brackets",
     )

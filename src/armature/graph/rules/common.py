@@ -83,7 +83,7 @@ def model_folder(source: ModelSource) -> str:
     """The folder that engines load, as a symbolic path."""
     match source:
         case Elsewhere():
-            raise ValueError("the model is served by others: its files are not here")
+            raise ValueError("an existing server has the model: its files are not here")
         case LocalFolder(path):
             return str(path)
         case HubModel(folder=folder) | BuiltModel(folder=folder):

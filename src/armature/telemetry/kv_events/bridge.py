@@ -70,7 +70,7 @@ class Bridge:
             self._publishers[read.rank].publish([runtime_event(change) for change in changes])
 
     async def _drop(self, rank: Rank) -> None:
-        logger.info("worker %d is gone; its rank %d is forgotten", rank.worker, rank.rank)
+        logger.info("worker %d is gone; dropped its rank %d", rank.worker, rank.rank)
         self._mirrors.pop(rank)
         self._publishers.pop(rank).close()
         await self._forget(rank)

@@ -81,7 +81,7 @@ async def _bridge(runtime: DistributedRuntime, js: JetStreamContext, names: Sequ
             bridge = Bridge(reader, partial(_source, endpoint), partial(forget, js, component))
             show(endpoint, partial(_series, endpoint, component, bridge, reader))
             tasks.create_task(bridge.run(partial(_caught_up, name, bridge, behind)), name=f"bridge of {name}")
-            tasks.create_task(bridge.keep_clean(await watch_workers(endpoint)), name=f"look at the workers of {name}")
+            tasks.create_task(bridge.keep_clean(await watch_workers(endpoint)), name=f"watch of the workers of {name}")
 
 
 def _series(endpoint: Endpoint, component: Component, bridge: Bridge, reader: Reader) -> str:
@@ -95,7 +95,7 @@ def _source(endpoint: Endpoint, rank: Rank, block_size: int) -> RankPublisher:
 
 
 def _caught_up(name: str, bridge: Bridge, behind: set[str]) -> None:
-    logger.info("%s: %d blocks from the stream", name, bridge.blocks)
+    logger.info("%s: read %d blocks from the stream", name, bridge.blocks)
     behind.discard(name)
     if not behind:
         logger.info(READY)

@@ -228,9 +228,9 @@ class Reader:
             except nats.errors.ConnectionClosedError:
                 raise  # by us; nats-py says so even to a task that is cancelled then
             except _Undelivered:
-                logger.info("messages of the stream of KV events did not come; they are read again")
+                logger.info("messages of the KV event stream were not delivered; reading them again")
             except (nats.errors.Error, OSError) as e:
-                logger.info("the stream of KV events is away: %s", str(e) or type(e).__name__)
+                logger.info("the KV event stream is unavailable: %s", str(e) or type(e).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def _messages(self, until: int | None) -> AsyncIterator[tuple[str, bytes]]:
@@ -274,7 +274,7 @@ class Reader:
         try:
             message = _decode(data)
         except msgspec.MsgspecError as e:
-            logger.warning("a message of the stream of KV events cannot be read: %s", e)
+            logger.warning("a message of the KV event stream cannot be read: %s", e)
             return
         expected = self._numbers.get(rank, message.number)
         self._numbers[rank] = message.number + 1

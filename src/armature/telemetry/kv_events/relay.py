@@ -87,7 +87,7 @@ class Relay:
             await self.resync()
             return
         if rank is not None and rank != self.rank:
-            logger.error("rank %d: a batch of KV events says that it is rank %d's; it is left out", self.rank, rank)
+            logger.error("rank %d: ignored a batch of KV events of rank %d", self.rank, rank)
             self.counts.unreadable += 1
             return
         changes = self.mirror.apply(events)

@@ -111,7 +111,7 @@ class Subscription:
             self.counts.gaps += 1
         elif batches:
             self.counts.gaps += 1
-            logger.info("rank %d: its last %d batches of KV events did not come; replayed", self._source.rank, len(batches))
+            logger.info("rank %d: the last %d batches of KV events were missing; replayed", self._source.rank, len(batches))
         for batch in batches:
             if batch.seq < self._next:
                 continue
@@ -143,7 +143,7 @@ class Subscription:
                         return batches
                     batches.append(Batch(int.from_bytes(number, "big"), data))
         except TimeoutError:
-            logger.warning("rank %d: its publisher of KV events does not answer a replay", self._source.rank)
+            logger.warning("rank %d: its KV event publisher does not answer a replay request", self._source.rank)
             return batches
         finally:
             asking.close()
