@@ -1,11 +1,11 @@
-"""What a load generator writes into the folder load/ of a run: version 1 of the contract between it and everything here.
+"""The files that a load generator writes to the folder load/ of a run: version 1 of the contract with load generators.
 
-requests.PROCESS.jsonl  one `Request` a line; a killed generator may have cut the last line off
-client.PROCESS.json     one `Client`: how well that generator process kept up
-load.json               one `Load`: what was asked for, and when it was measured
-samples.jsonl           optionally, one `Sample` a line: what the servers and GPUs said meanwhile
+requests.PROCESS.jsonl  one `Request` per line; if the generator was killed, the last line may be incomplete
+client.PROCESS.json     one `Client`: the health of that generator process
+load.json               one `Load`: the settings of the load, and the times of its phases
+samples.jsonl           optional, one `Sample` per line: metrics of the servers and GPUs during the load
 
-Times are seconds since 1970, durations are milliseconds unless a name says otherwise. Fields that are not listed here are ignored.
+Times are seconds since 1970. Durations are milliseconds unless a name says otherwise. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class RequestError(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename={"cls": "class"}):
-    """One request, as its client saw it.
+    """One request, as the client measured it.
 
-    user: the API. cls: the class of the workload it belongs to ("class" in the file).
-    scheduled: when it was due, in an open loop or a trace; None in a closed loop. started, ended: when it was sent, and over.
-    ttft_ms: until the first token, since `scheduled` if that is set, else since `started`. e2e_ms: until the end, since the same.
-    gaps_ms: between neighbouring chunks that hold tokens. chunk_tokens: tokens of each of these chunks, where the server says so.
-    chunks: how many chunks held tokens. asked_*: the lengths that the workload wanted; *_tokens: those that the server counted.
+    user: the API. cls: the request's class in the workload ("class" in the file).
+    scheduled: the time when it was due (open loop, trace); None in a closed loop. started, ended: the times when it was sent and ended.
+    ttft_ms: from `scheduled`, or from `started` if that is None, to the first token. e2e_ms: from the same origin to the end.
+    gaps_ms: gaps between consecutive chunks with tokens. chunk_tokens: tokens of each such chunk, if the server reports them.
+    chunks: number of chunks with tokens. asked_*: lengths that the workload requested. *_tokens: lengths that the server counted.
     """
 
     v: int
@@ -69,19 +69,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, rename={"cls": "class"}
 
     @property
     def begun(self) -> float:
-        """From when on its latencies count."""
+        """The time from which its latencies are measured."""
         return self.started if self.scheduled is None else self.scheduled
 
     @property
     def tpot_ms(self) -> float | None:
-        """Time per output token after the first; None for failed requests and those with fewer than two tokens."""
+        """Time per output token after the first; None for failed requests and for requests with fewer than two tokens."""
         if not self.ok or self.ttft_ms is None or self.output_tokens is None or self.output_tokens < 2:
             return None
         return (self.e2e_ms - self.ttft_ms) / (self.output_tokens - 1)
 
 
 class Lag(msgspec.Struct, frozen=True):
-    """How late the generator's event loop woke up, in milliseconds."""
+    """Delay of the wake-ups of the generator's event loop, in milliseconds."""
 
     p50: float
     p99: float
@@ -89,16 +89,16 @@ class Lag(msgspec.Struct, frozen=True):
 
 
 class Cpu(msgspec.Struct, frozen=True):
-    """The generator's share of one core: 1.0 is a core that never rests."""
+    """The generator's CPU use as a share of one core: 1.0 is a fully used core."""
 
     mean: float
     max: float
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """How one generator process kept up. late: requests sent after they were due; dropped: never sent.
+    """The health of one generator process. late: number of requests sent late. dropped: number of requests never sent.
 
-    valid: whether its measurements can be trusted; reasons: why not.
+    valid: whether its measurements are valid. reasons: why they are not.
     """
 
     v: int
@@ -115,9 +115,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What load was asked for, and how it went. measure_started: None when it ended while it warmed up.
+    """The settings of a load, and how it ended. measure_started: None if the load ended during the warm-up.
 
-    end_reason: `error` also stands there while the load runs: nobody else can say it when the generator is killed.
+    end_reason: `error` while the load runs, so that it remains `error` if the generator is killed.
     """
 
     v: int

@@ -1,4 +1,4 @@
-"""The comparison itself: plain data, decided by pure functions."""
+"""The comparison: plain data, computed by pure functions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Verdict = Literal["better", "worse", "no difference shown", "no claim"]
 
 
 class Column(Part):
-    """One configuration, and the runs of it. baseline: the letter of the configuration that it is compared with, the first one that
-    it may be ranked against; null for a baseline itself. unlike: why it is not compared with the first configuration of all."""
+    """One configuration and its runs. baseline: the letter of the configuration that it is compared with: the first one that it may be
+    ranked against; null if it is a baseline. unlike: why it is not compared with the first of all configurations."""
 
     letter: str
     name: str
@@ -37,14 +37,16 @@ class Column(Part):
 class Cell(Part):
     """One figure of one configuration, in the metric's unit."""
 
-    values: list[float] = Field(description="One of each run.")
+    values: list[float] = Field(description="One value per run.")
     mean: float | None
-    mean_interval: tuple[float, float] | None = Field(description="95% confidence; null for fewer than 3 runs.")
-    difference: float | None = Field(description="To the column's baseline; null for a baseline itself.")
-    difference_interval: tuple[float, float] | None = Field(description="95% confidence, Welch's; null for fewer than 3 runs of either.")
+    mean_interval: tuple[float, float] | None = Field(description="95% confidence interval; null for fewer than 3 runs.")
+    difference: float | None = Field(description="This mean minus the baseline's mean; null if the column is a baseline.")
+    difference_interval: tuple[float, float] | None = Field(
+        description="95% confidence interval by Welch's t-test; null if either has fewer than 3 runs."
+    )
     verdict: Verdict | None
-    why: str = Field(description="Why nothing is claimed.")
-    caveats: list[str] = Field(description="What lessens this figure; one that has any is not ranked.")
+    why: str = Field(description="Why there is no claim.")
+    caveats: list[str] = Field(description="Reasons to doubt this figure. A figure with a caveat is not ranked.")
 
 
 class Row(Part):
@@ -58,37 +60,37 @@ class Row(Part):
 
 
 class Winner(Part):
-    """Who is best in one figure, of configurations that may be ranked. letter: None when that cannot be said."""
+    """The configuration that is best in one figure, among those that may be ranked. letter: None if none is shown to be best."""
 
     metric: str
     title: str
-    among: list[str] = Field(description="The letters of the configurations under one load, on the same hardware and versions.")
+    among: list[str] = Field(description="The letters of the configurations that were compared: same load, hardware and versions.")
     letter: str | None
     text: str
 
 
 class Comparison(Part):
-    """Runs side by side; the first configuration of those that may be ranked against each other is their baseline."""
+    """A comparison of runs. Among configurations that may be ranked against each other, the first is the baseline."""
 
     version: Literal[2] = 2
-    of_class: str | None = Field(description="The class of requests that is compared; null: all.")
+    of_class: str | None = Field(description="The compared class of requests; null: all requests.")
     columns: list[Column]
     rows: list[Row]
     winners: list[Winner]
     config: dict[str, list[Any]] = Field(
-        description="Fields of the deployment and the load that differ, with each configuration's value. Those that somebody chose come "
-        "first, those that only follow from the topology last."
+        description="Fields of the deployment and the load that differ, with each configuration's value. Fields that the user chose come "
+        "first; fields that only follow from the topology come last."
     )
-    left_out: dict[str, list[str]] = Field(description="Invalid runs, and why they are invalid.")
+    left_out: dict[str, list[str]] = Field(description="Invalid runs, with the reasons.")
     notes: list[str]
 
 
 def compare(
     measured: Sequence[Measured], of_class: str | None = None, with_failed: bool = False, across: Collection[str] = ()
 ) -> Comparison:
-    """Compare runs. Those with failures are left out unless `with_failed`; at least one must remain.
+    """Compare runs. Runs with failures are left out unless `with_failed`; at least one run must remain.
 
-    across: causes (likeness.CAUSES) in which configurations may differ and are ranked all the same.
+    across: causes (likeness.CAUSES) that do not prevent a ranking.
     """
     groups = group(measured) if with_failed else usable(group(measured))
     used = [m for g in groups for m in g.runs]
@@ -130,7 +132,7 @@ def _values(get: Callable[[Group], float | None], figures: Sequence[Group]) -> l
 
 
 def _caveats(metric: Metric, figures: Sequence[Group]) -> list[str]:
-    """What lessens this figure in any of the runs, each reason once."""
+    """Reasons to doubt this figure in any of the runs, each reason once."""
     return list(dict.fromkeys(text for f in figures if metric.get(f) is not None for text in trust.of(f.caveats, metric.name)))
 
 
