@@ -156,7 +156,7 @@ class Guard:
         if fds:
             return notify.Supervisor(fds[0], reach)
         reason = refused or said.decode()
-        print(f"guard: the kernel cannot confine this node's listeners ({reason}): its processes do so after they listen", flush=True)
+        print(f"guard: the kernel cannot confine this node's listeners ({reason}): its processes try to, once they listen", flush=True)
         self._tell(unconfined=reason)
         return None
 
