@@ -131,6 +131,18 @@ class SGLangEngine:
         if request_id not in self._outputs:
             self._manager.abort_request(rid=request_id)
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """See `engine.types.Engine.held`. The manager's own pause would hold the requests back here, not in the schedulers."""
+        from sglang.srt.managers.io_struct import ContinueGenerationReqInput, PauseGenerationReqInput
+
+        await self._manager._async_dispatch_to_scheduler(PauseGenerationReqInput(mode="in_place"))
+        try:
+            yield
+            await self.healthy()  # its answer comes after every request that was sent before has arrived
+        finally:
+            await self._manager._async_dispatch_to_scheduler(ContinueGenerationReqInput())
+
     async def settle(self) -> None:
         """See `engine.types.Engine.settle`. Schedulers do it before the next request that they are sent."""
         gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -218,6 +219,10 @@ class Engine(Protocol):
         """Whether the scheduler answers now."""
         ...
 
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Inside, requests are taken and nothing is computed; what was sent is computed together afterwards. For the warm-up."""
+        ...
+
     async def settle(self) -> None:
         """Exempt all objects that exist now from garbage collection, in each process of the engine. Call it once, after the warm-up."""
         ...
@@ -256,3 +261,7 @@ class Engine(Protocol):
 
 class RequestRefused(ValueError):
     """The engine cannot serve this request as asked: the client's mistake (HTTP 400), with the reason for the client."""
+
+
+class GuidesUnavailable(RequestRefused):
+    """The engine was started without a compiler of guides: no request with one can be served."""

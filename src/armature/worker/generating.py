@@ -80,7 +80,11 @@ class Generating:
 
     async def warm_up(self) -> None:
         """Use once whatever a request can ask for, so that nothing is made later. Raises RuntimeError when the engine fails."""
-        await warmup.run(self.engine.info, self.MAKES_FIRST_TOKEN, lambda request: self.one_token(self.alone(request), CANARY_TIMEOUT_S))
+        engine = self.engine
+        async def ask(request: GenerateRequest) -> list[int]:
+            return await self.one_token(self.alone(request), CANARY_TIMEOUT_S)
+
+        await warmup.run(engine.info, self.MAKES_FIRST_TOKEN, ask, engine.held)
         await self.engine.settle()
 
     async def signs(self) -> dict[int, float] | None:

@@ -1,7 +1,8 @@
 """What an engine is asked before it serves, so that no client waits for what is compiled or imported at first use.
 
 A penalty, a grammar or a prompt of another length makes SGLang compile or import something the first time, and meanwhile every
-request of that scheduler waits. So each path that a request can choose is taken once, on every rank. Pure, but for `run`.
+request of that scheduler waits. So each path that a request can choose is taken once, on every rank; and on a GPU batches of several
+sizes, for which Triton compiles its kernels anew. Pure, but for `run`.
 """
 
 from __future__ import annotations
@@ -10,32 +11,44 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from armature.engine.types import EngineInfo, GenerateRequest, Guide, RequestRefused, Sampling
+from armature.engine.types import EngineInfo, GenerateRequest, Guide, GuidesUnavailable, RequestRefused, Sampling
 
 SLOW_S = 1.0  # what took longer is worth a line in the log
 # Triton compiles a kernel anew for a length of 1, for one that 16 divides, and for each block size, which grows with the length.
 LENGTHS = (1, 16, 17, 64, 100, 128, 512, 1000, 2048, 4096)
 PROMPT = (1, 2, 3, 4)
+# Triton distinguishes batches of 1, of a multiple of 16, and others. SGLang copies a batch's inputs by one kernel, which is compiled anew
+# for each pattern of alignment: four sizes in a row, each with four lengths in a row, have every pattern.
+BATCHES = (*((size, extra) for size in (2, 3, 4, 5) for extra in range(4)), (16, 0), (16, 1), (32, 0))
+BATCH_LENGTH = 24  # tokens of each prompt of a batch
+SENT_S = 0.05  # in which the requests of a batch have left this process
+MUST_COMPILE = ("regex", "json_schema")  # kinds of guides that every grammar backend has
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of the warm-up. name: what it is the first to use. may_fail: the engine may give it up."""
+    """One request of the warm-up, or a batch. name: what it is the first to use. may_fail: the engine may give it up.
+
+    others: prompts that are computed in one batch with `token_ids`.
+    """
 
     name: str
     token_ids: tuple[int, ...] = PROMPT
     sampling: Sampling = field(default_factory=Sampling)
     logprobs: int | None = None
     may_fail: bool = False
+    others: tuple[tuple[int, ...], ...] = ()
 
-    def request(self, rank: int | None) -> GenerateRequest:
-        """For the engine; rank: the data-parallel rank that must serve it."""
-        return GenerateRequest(f"warm-up-{uuid4().hex}", list(self.token_ids), self.sampling, self.logprobs, dp_rank=rank)
+    def requests(self, rank: int | None) -> list[GenerateRequest]:
+        """For the engine; rank: the data-parallel rank that must serve them."""
+        prompts = (self.token_ids, *self.others)
+        return [GenerateRequest(f"warm-up-{uuid4().hex}", list(p), self.sampling, self.logprobs, dp_rank=rank) for p in prompts]
 
 
 def steps(info: EngineInfo, whole: bool = True) -> Iterator[Step]:
@@ -48,6 +61,7 @@ def steps(info: EngineInfo, whole: bool = True) -> Iterator[Step]:
     yield from _guides() if whole else (Step("guide", sampling=_sampling(guide=Guide("regex", "(.|\n)*")), may_fail=True),)
     if info.device != "cpu":
         yield from _lengths(info)
+        yield from _batches(info)
 
 
 def _ways_to_choose() -> Iterator[Step]:
@@ -94,28 +108,45 @@ def _lengths(info: EngineInfo) -> Iterator[Step]:
         yield Step(f"{more} tokens after {cached} cached", prompt, _sampling())
 
 
-def _prompt(length: int, vocab_size: int) -> tuple[int, ...]:
-    """Token ids that no other length begins with."""
-    return tuple((length + 7 * i) % vocab_size for i in range(length))
+def _batches(info: EngineInfo) -> Iterator[Step]:
+    """Batches of `BATCHES` that the engine has room for, new and as extensions of a cached prompt."""
+    room = min(info.context_length, info.max_prefill_tokens, info.prefill_chunk or info.max_prefill_tokens)
+    sizes = [(n, extra) for n, extra in BATCHES if n <= info.max_running_requests and n * (BATCH_LENGTH + 4) <= room]
+    for size, extra in sizes:
+        # Each prompt begins with a token that no other prompt of a batch begins with, or it would wait for the other's cache.
+        prompts = [_prompt(BATCH_LENGTH + (extra if i == 0 else 0), info.vocab_size, first=1000 * extra + 50 * size + i) for i in range(size)]
+        yield Step(f"a batch of {size} ({extra})", prompts[0], _sampling(), others=tuple(prompts[1:]))
+    for size in sorted({n for n, _ in sizes}):
+        longer = [p + _prompt(8, info.vocab_size) for p in (_prompt(BATCH_LENGTH, info.vocab_size, first=50 * size + i) for i in range(size))]
+        yield Step(f"a batch of {size}, partly cached", longer[0], _sampling(), others=tuple(longer[1:]))
 
 
-async def run(info: EngineInfo, whole: bool, ask: Callable[[GenerateRequest], Awaitable[object]]) -> None:
-    """Take every step on every data-parallel rank, one after the other. ask: see `Generating.one_token`; what it raises goes on.
+def _prompt(length: int, vocab_size: int, first: int | None = None) -> tuple[int, ...]:
+    """Token ids that no prompt of another length, or of another first token, begins with."""
+    begin = length if first is None else first
+    return tuple((begin + 7 * i) % vocab_size for i in range(length))
 
-    What the engine was started without, such as a grammar backend, is left out.
+
+async def run(
+    info: EngineInfo,
+    whole: bool,
+    ask: Callable[[GenerateRequest], Awaitable[object]],
+    held: Callable[[], AbstractAsyncContextManager[None]],
+) -> None:
+    """Take every step on every data-parallel rank, one after the other. Raises RuntimeError when the engine fails at one.
+
+    ask: see `Generating.one_token`. held: see `engine.types.Engine.held`. What the engine was started without, such as a grammar
+    backend, is left out; but a guide that it should compile and does not is a failure.
     """
     began, done = time.monotonic(), 0
     ranks: list[int | None] = list(range(info.dp_size)) if info.dp_size > 1 else [None]
     for step in steps(info, whole):
         at = time.monotonic()
         try:
-            await asyncio.gather(*(ask(step.request(rank)) for rank in ranks))
-        except RequestRefused as e:
-            logger.info("warm-up: skipped %s: %s", step.name, e)
-            continue
-        except (RuntimeError, TimeoutError) as e:
+            await _take([request for rank in ranks for request in step.requests(rank)], bool(step.others), ask, held)
+        except (RequestRefused, RuntimeError, TimeoutError) as e:
             problem = str(e) or f"no answer within {time.monotonic() - at:.0f} s"
-            if not step.may_fail:
+            if not _may_go_without(step, e):
                 raise RuntimeError(f"{step.name}: {problem}") from e
             logger.info("warm-up: skipped %s: %s", step.name, problem)
             continue
@@ -123,3 +154,24 @@ async def run(info: EngineInfo, whole: bool, ask: Callable[[GenerateRequest], Aw
         if (took := time.monotonic() - at) > SLOW_S:
             logger.info("warm-up: first %s took %.1f s", step.name, took)
     logger.info("warm-up: %d kinds of requests in %.1f s", done, time.monotonic() - began)
+
+
+async def _take(
+    requests: list[GenerateRequest],
+    at_once: bool,
+    ask: Callable[[GenerateRequest], Awaitable[object]],
+    held: Callable[[], AbstractAsyncContextManager[None]],
+) -> None:
+    """Have all answered. at_once: they are computed in one batch."""
+    async with held() if at_once else nullcontext():
+        answers = asyncio.gather(*(ask(request) for request in requests))
+        if at_once:
+            await asyncio.sleep(SENT_S)
+    await answers
+
+
+def _may_go_without(step: Step, problem: Exception) -> bool:
+    if not isinstance(problem, RequestRefused):
+        return step.may_fail
+    guide = step.sampling.guide
+    return guide is None or guide.kind not in MUST_COMPILE or isinstance(problem, GuidesUnavailable)

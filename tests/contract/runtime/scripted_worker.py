@@ -138,6 +138,10 @@ class ScriptedEngine:
     async def healthy(self) -> bool:
         return True
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        yield
+
     async def settle(self) -> None:
         pass
 

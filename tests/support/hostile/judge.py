@@ -13,7 +13,7 @@ from typing import Any
 from .client import Answer, End
 from .mix import Log, Sent, outcome
 from .request import Manner, Request
-from .watch import Watch, growth
+from .watch import Watch, by_minute, growth
 
 # A 5xx that a hostile request may get. Status and a pattern of the body -> why that is right, or whose fault it is.
 KNOWN_FAILURES: tuple[tuple[int, str, str], ...] = (
@@ -67,6 +67,7 @@ def record(log: Log, watch: Watch, memory: bool = True) -> dict[str, Any]:
         "memory": {
             node: asdict(growth(points)) | {"flat": growth(points).flat} for node, points in watch.memory.items() if len(points) >= 8
         },
+        "memory_by_minute": {name: by_minute(points) for name, points in (watch.memory | watch.each).items()},
         "broken": broken(log, watch, memory),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +37,15 @@ class Process:
 
 @dataclass(slots=True)
 class Watch:
-    """nodes: each node's first process. Those that live with it when watching begins must live on."""
+    """nodes: each node's first process. Those that live with it when watching begins must live on.
+
+    memory: by node, (monotonic seconds, MiB) of all its processes. each: the same by process, for those that must live.
+    """
 
     nodes: Mapping[str, int]
     processes: list[Process] = field(default_factory=list)
-    memory: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # by node: (monotonic seconds, MiB)
+    memory: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    each: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node, pid in self.nodes.items():
@@ -62,6 +67,9 @@ class Watch:
             except psutil.NoSuchProcess:
                 continue  # `ended` says so
             self.memory[node].append((time.monotonic(), total / MIB))
+        for watched in self.processes:
+            with suppress(psutil.Error):
+                self.each.setdefault(str(watched), []).append((time.monotonic(), _proportional(watched.process) / MIB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,14 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
     slopes = [(b - a) / (u - t) * 60 for t, a in second for u, b in last]
     before, after = (round(statistics.median(v for _, v in part), 1) for part in (second, last))
     return Growth(before, after, round(statistics.median(slopes), 3))
+
+
+def by_minute(points: Sequence[tuple[float, float]]) -> list[float]:
+    """(seconds, MiB) -> the median of each minute: whether memory moved in one step or grows."""
+    minutes: dict[int, list[float]] = {}
+    for at, mib in points:
+        minutes.setdefault(int((at - points[0][0]) // 60), []).append(mib)
+    return [round(statistics.median(values), 1) for _, values in sorted(minutes.items())]
 
 
 def _proportional(process: psutil.Process) -> int:

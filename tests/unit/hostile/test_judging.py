@@ -15,7 +15,7 @@ from support.hostile.mix import Attack, Fault, Log, Sent, outcome
 from support.hostile.oracle import Case, mistake
 from support.hostile.request import Request
 from support.hostile.target import Target
-from support.hostile.watch import Watch, growth, started
+from support.hostile.watch import Watch, by_minute, growth, started
 
 SENT = Request("field:seed", "", COMPLETIONS, b"{}")
 
@@ -132,3 +132,8 @@ def test_a_record_is_a_page() -> None:
     assert "| agg | 1 | 2 | 3 | 1 | 0 | 1 | 0 | 2 |" in page
     assert "| agg worker | 700.0 | 700.0 | 0.0 | yes |" in page
     assert "- agg: at 2.0 s: ended: worker" in page
+
+
+def test_memory_by_minute_shows_a_step_as_a_step() -> None:
+    points = [(100 + 20.0 * i, 500.0 if i < 4 else 550.0) for i in range(9)]
+    assert by_minute(points) == [500.0, 550.0, 550.0]

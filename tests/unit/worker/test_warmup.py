@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
 
-from armature.engine.types import EngineInfo, GenerateRequest, RequestRefused, Sampling
+from armature.engine.types import EngineInfo, GenerateRequest, GuidesUnavailable, RequestRefused, Sampling
 from armature.limits import DEFAULT_LIMITS
 from armature.worker import warmup
 
 CPU = EngineInfo(4096, 1, 8192, 16, 16384, dp_size=1, load_seconds=0.0, vocab_size=300)
-GPU = replace(CPU, device="cuda", context_length=40960, total_kv_blocks=100_000, prefill_chunk=8192)
+GPU = replace(CPU, device="cuda", context_length=40960, total_kv_blocks=100_000, prefill_chunk=8192, max_running_requests=256)
 
 
 def test_every_option_of_sampling_is_used() -> None:
@@ -45,15 +47,15 @@ def test_no_prompt_on_a_cpu_is_long() -> None:
     assert max(len(step.token_ids) for step in warmup.steps(CPU)) < 10
 
 
-async def test_each_rank_takes_each_step_and_a_refusal_is_no_failure() -> None:
+async def test_each_rank_takes_each_step_and_what_the_engine_was_started_without_is_no_failure() -> None:
     asked: list[GenerateRequest] = []
 
     async def ask(request: GenerateRequest) -> None:
         asked.append(request)
         if request.sampling.guide:
-            raise RequestRefused("no grammar backend")
+            raise GuidesUnavailable("no grammar backend")
 
-    await warmup.run(replace(CPU, dp_size=2), True, ask)
+    await warmup.run(replace(CPU, dp_size=2), True, ask, nullcontext)
     count = len(list(warmup.steps(CPU)))
     assert [r.dp_rank for r in asked] == [0, 1] * count
     assert DEFAULT_LIMITS.guide_bytes > max(len(r.sampling.guide.text) for r in asked if r.sampling.guide)
@@ -65,7 +67,7 @@ async def test_a_failing_engine_is_told_with_what_it_failed_at() -> None:
             raise RuntimeError("it broke")
 
     with pytest.raises(RuntimeError, match="repetition_penalty: it broke"):
-        await warmup.run(CPU, True, ask)
+        await warmup.run(CPU, True, ask, nullcontext)
 
 
 async def test_an_engine_that_is_given_its_first_token_may_refuse_it() -> None:
@@ -73,7 +75,7 @@ async def test_an_engine_that_is_given_its_first_token_may_refuse_it() -> None:
         if request.sampling.guide:
             raise RuntimeError("the token does not fit")
 
-    await warmup.run(CPU, False, ask)
+    await warmup.run(CPU, False, ask, nullcontext)
 
 
 async def test_what_has_no_answer_is_named() -> None:
@@ -82,4 +84,49 @@ async def test_what_has_no_answer_is_named() -> None:
             raise TimeoutError
 
     with pytest.raises(RuntimeError, match=r"^guide \(regex\): no answer within 0 s$"):
-        await warmup.run(CPU, True, ask)
+        await warmup.run(CPU, True, ask, nullcontext)
+
+
+async def test_a_guide_that_does_not_compile_is_a_failure_of_the_engine() -> None:
+    """Every guided request would be refused, and nobody would learn why."""
+
+    async def ask(request: GenerateRequest) -> None:
+        if request.sampling.guide:
+            raise RequestRefused("the guide does not compile: CUDA error")
+
+    with pytest.raises(RuntimeError, match=r"guide \(regex\): the guide does not compile: CUDA error"):
+        await warmup.run(CPU, True, ask, nullcontext)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 16, 32])
+def test_batches_on_a_gpu_have_every_size_with_which_kernels_are_compiled(size: int) -> None:
+    assert size in {1 + len(step.others) for step in warmup.steps(GPU)}
+
+
+def test_prompts_of_a_batch_do_not_wait_for_each_others_cache() -> None:
+    for step in warmup.steps(GPU):
+        firsts = [prompt[0] for prompt in (step.token_ids, *step.others)]
+        assert len(set(firsts)) == len(firsts), step.name
+
+
+def test_an_engine_with_little_room_is_sent_no_larger_batch() -> None:
+    small = replace(GPU, max_running_requests=4)
+    assert max(1 + len(step.others) for step in warmup.steps(small)) == 4
+
+
+async def test_a_batch_is_sent_while_the_engine_holds_it() -> None:
+    holds, sent = [False], []
+
+    @asynccontextmanager
+    async def held() -> AsyncIterator[None]:
+        holds[0] = True
+        yield
+        holds[0] = False
+
+    async def ask(request: GenerateRequest) -> None:
+        sent.append((holds[0], request.request_id))
+
+    await warmup.run(GPU, True, ask, held)
+    steps = list(warmup.steps(GPU))
+    assert [h for h, _ in sent] == [bool(step.others) for step in steps for _ in range(1 + len(step.others))]
+    assert len({name for _, name in sent}) == len(sent)

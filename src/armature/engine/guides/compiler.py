@@ -19,6 +19,7 @@ from typing import Any
 NICENESS = 10
 OVERHEAD = 1.5  # xgrammar tells 6.3 MiB of a guide that adds 9.0 MiB to its process, with what the allocator loses
 WALL_FACTOR = 6  # on a busy host the CPU seconds may take this much longer
+NO_BACKEND = "this engine follows no guides: it has no grammar backend (see grammar_backend and the start of its log)"
 # SGLang's name of each kind of guide.
 _KEYS = {"json_schema": "json", "regex": "regex", "ebnf": "ebnf", "structural_tag": "structural_tag"}
 
@@ -117,12 +118,19 @@ def _try(backend: Any, peer: socket.socket) -> None:
         resource.setrlimit(which, (limit, limit))
     signal.alarm(trial.cpu_s * WALL_FACTOR)
     try:
-        outcome = _outcome(backend._init_value_dispatch((_KEYS[trial.kind], trial.text), False))
+        outcome = _compiled(backend, trial)
     except MemoryError:
         outcome = Outcome()
     except Exception as e:  # what SGLang does not expect of a guide: TypeError, RecursionError, ...
         outcome = Outcome(error=f"{type(e).__name__}: {e}")
     peer.sendall(json.dumps(asdict(outcome)).encode())
+
+
+def _compiled(backend: Any, trial: Trial) -> Outcome:
+    """backend: None when SGLang was told to have none, or has none for this tokenizer."""
+    if backend is None:
+        return Outcome(error=NO_BACKEND)
+    return _outcome(backend._init_value_dispatch((_KEYS[trial.kind], trial.text), False))
 
 
 def _outcome(grammar: Any) -> Outcome:
@@ -134,11 +142,13 @@ def _outcome(grammar: Any) -> Outcome:
 
 def _is_dead(grammar: Any) -> bool:
     """Whether no token may come first. Known of xgrammar's guides only; of others the scheduler finds out (`scheduler.dead_ends`)."""
+    import torch
     from sglang.srt.constrained.xgrammar_backend import XGrammarGrammar
 
     if not isinstance(grammar, XGrammarGrammar):
         return False
-    mask = grammar.allocate_vocab_mask(grammar.vocab_size, 1, "cpu")
+    # Not `grammar.allocate_vocab_mask`: beside a GPU it pins memory, for which CUDA cannot be initialized in a fork.
+    mask = torch.full((1, -(-grammar.vocab_size // 32)), -1, dtype=torch.int32)
     grammar.fill_vocab_mask(mask, 0)
     return not bool(mask.any())
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from armature.engine.guides import DEAD_END, compiler
 from armature.engine.guides.compiler import Outcome, Trial
-from armature.engine.types import Guide, RequestRefused
+from armature.engine.types import Guide, GuidesUnavailable, RequestRefused
 from armature.limits import RequestLimits
 
 AT_ONCE = 8  # trials that run; others wait. Each may take guide_compile_mb.
@@ -51,9 +51,12 @@ class Trials:
 
     @contextlib.asynccontextmanager
     async def admitted(self, guide: Guide) -> AsyncIterator[None]:
-        """Inside, the scheduler may be given `guide`. Raises RequestRefused when it does not compile, or not within limits."""
+        """Inside, the scheduler may be given `guide`. Raises RequestRefused when it does not compile, or not within
+        limits; GuidesUnavailable when the engine compiles none."""
         key = hashlib.sha256(f"{guide.kind}\0{guide.text}".encode()).hexdigest()
         outcome = await self._outcome(key, guide)
+        if outcome.error == compiler.NO_BACKEND:
+            raise GuidesUnavailable(compiler.NO_BACKEND)
         if problem := self._problem(outcome):
             raise RequestRefused(problem)
         async with self._room.taken(key, outcome.size):
