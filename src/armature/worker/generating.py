@@ -81,6 +81,7 @@ class Generating:
     async def warm_up(self) -> None:
         """Use once whatever a request can ask for, so that nothing is made later. Raises RuntimeError when the engine fails."""
         engine = self.engine
+
         async def ask(request: GenerateRequest) -> list[int]:
             return await self.one_token(self.alone(request), CANARY_TIMEOUT_S)
 

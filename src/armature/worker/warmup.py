@@ -114,11 +114,13 @@ def _batches(info: EngineInfo) -> Iterator[Step]:
     sizes = [(n, extra) for n, extra in BATCHES if n <= info.max_running_requests and n * (BATCH_LENGTH + 4) <= room]
     for size, extra in sizes:
         # Each prompt begins with a token that no other prompt of a batch begins with, or it would wait for the other's cache.
-        prompts = [_prompt(BATCH_LENGTH + (extra if i == 0 else 0), info.vocab_size, first=1000 * extra + 50 * size + i) for i in range(size)]
-        yield Step(f"a batch of {size} ({extra})", prompts[0], _sampling(), others=tuple(prompts[1:]))
+        starts = [1000 * extra + 50 * size + i for i in range(size)]
+        first, *others = (_prompt(BATCH_LENGTH + (0 if s > starts[0] else extra), info.vocab_size, s) for s in starts)
+        yield Step(f"a batch of {size}, {extra} tokens longer", first, _sampling(), others=tuple(others))
     for size in sorted({n for n, _ in sizes}):
-        longer = [p + _prompt(8, info.vocab_size) for p in (_prompt(BATCH_LENGTH, info.vocab_size, first=50 * size + i) for i in range(size))]
-        yield Step(f"a batch of {size}, partly cached", longer[0], _sampling(), others=tuple(longer[1:]))
+        cached = [_prompt(BATCH_LENGTH, info.vocab_size, 50 * size + i) for i in range(size)]
+        first, *others = (prompt + _prompt(8, info.vocab_size) for prompt in cached)
+        yield Step(f"a batch of {size}, partly cached", first, _sampling(), others=tuple(others))
 
 
 def _prompt(length: int, vocab_size: int, first: int | None = None) -> tuple[int, ...]:

@@ -208,3 +208,12 @@ async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Asked) ->
 async def test_ranks_can_still_meet_once_the_engine_serves(engine: SGLangEngine) -> None:
     """NCCL connects a group at its first use: on a GPU that was the first guide, and it waited for a file that was gone."""
     assert (engine._series_folder / "rendezvous").is_file()
+
+
+async def test_what_is_sent_while_the_engine_holds_is_computed_afterwards(ask: Asked) -> None:
+    """The warm-up makes batches of a known size so."""
+    async with ask.engine.held():
+        asked = [asyncio.create_task(ask.tokens([40 + i, 2, 3], max_new_tokens=2, ignore_eos=True)) for i in range(3)]
+        await asyncio.sleep(0.5)
+        assert not any(task.done() for task in asked)
+    assert [len(tokens) for tokens in await asyncio.gather(*asked)] == [2, 2, 2]
