@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +139,21 @@ def test_a_record_is_a_page() -> None:
 def test_memory_by_minute_shows_a_step_as_a_step() -> None:
     points = [(100 + 20.0 * i, 500.0 if i < 4 else 550.0) for i in range(9)]
     assert by_minute(points) == [500.0, 550.0, 550.0]
+
+
+def test_what_a_process_takes_is_counted_and_what_it_maps_of_a_file_is_not(tmp_path: Path) -> None:
+    """The share of a mapped file depends on who else maps it."""
+
+    def taken() -> float:
+        watch.sample()
+        return watch.memory["me"][-1][1]
+
+    watch = Watch({"me": os.getpid()})
+    before = taken()
+    (file := tmp_path / "library").write_bytes(b"x" * (64 << 20))
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped.find(b"y") == -1
+        with_file = taken()
+    own = bytearray(os.urandom(64 << 20))
+    with_own = taken()
+    assert len(own) and with_file - before < 16 < 48 < with_own - before
