@@ -1,6 +1,6 @@
 """What a deployment on a GPU still compiles after it serves: nothing, or clients wait for it.
 
-    python -m benchmarks.kernels.run [--sources src] [--out benchmarks/kernels/records/NAME] -- words for `armature up`
+    python -m benchmarks.kernels.run [--out benchmarks/kernels/records/NAME] -- words for `armature up`
 
 Starts one deployment with empty caches of kernels, sends loads of many kinds, and after each lists the kernels whose files are new. Prints,
 and writes to record.json, for each kind its longest wait for an event, in seconds, and the names of the new kernels. Exit code 1 when there
@@ -92,14 +92,14 @@ def main() -> int:
     record: dict[str, Any] = {"hardware": hardware() | {"gpus": gpus()}, "versions": versions(), "words": a.words, "kinds": {}}
     with tempfile.TemporaryDirectory() as folder:
         caches = Path(folder)
-        paths = os.pathsep.join([str(a.sources.absolute()), os.environ.get("PYTHONPATH", "")])
-        environ = os.environ | {name: str(caches / name) for name in CACHES} | {"PYTHONPATH": paths}
+        environ = os.environ | {name: str(caches / name) for name in CACHES}
         with served(a.out, "up", ["frontend.port=0", *a.words], environ) as (url, plan):
             seen = kernels(caches)
             record["before"] = len(seen)
             for i, kind in enumerate(KINDS):
                 wait = asyncio.run(load(urlsplit(url).port or 80, plan["model"], kind, i))
-                new, seen = sorted(p.stem for p in kernels(caches) - seen), kernels(caches)
+                now = kernels(caches)
+                new, seen = sorted(path.stem for path in now - seen), now
                 record["kinds"][kind.name] = {"longest_wait_s": wait, "compiled": new}
                 print(f"{kind.name}: {wait} s, compiled: {', '.join(new) or 'nothing'}", flush=True)
     (a.out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -108,7 +108,6 @@ def main() -> int:
 
 def options() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--sources", type=Path, default=Path("src"))
     p.add_argument("--out", type=Path, default=Path(__file__).parent / "records" / "gpu")
     p.add_argument("words", nargs="*", help="words for `armature up`, after --")
     return p.parse_args()

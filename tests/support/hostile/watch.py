@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,16 +60,18 @@ class Watch:
 
     def sample(self) -> None:
         """Note what each node's processes take now, those that came later too."""
+        taken: dict[int, float] = {}  # MiB, by process
         for node, pid in self.nodes.items():
             try:
                 root = psutil.Process(pid)
-                total = sum(_proportional(p) for p in (root, *root.children(recursive=True)))
+                mine = {p.pid: _proportional(p) / MIB for p in (root, *root.children(recursive=True))}
             except psutil.NoSuchProcess:
                 continue  # `ended` says so
-            self.memory[node].append((time.monotonic(), total / MIB))
+            self.memory[node].append((time.monotonic(), sum(mine.values())))
+            taken |= mine
         for watched in self.processes:
-            with suppress(psutil.Error):
-                self.each.setdefault(str(watched), []).append((time.monotonic(), _proportional(watched.process) / MIB))
+            if (mib := taken.get(watched.process.pid)) is not None:
+                self.each.setdefault(str(watched), []).append((time.monotonic(), mib))
 
 
 @dataclass(frozen=True, slots=True)
