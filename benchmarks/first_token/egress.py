@@ -26,8 +26,9 @@ from benchmarks.common.client import Connection
 from benchmarks.common.facts import hardware, versions
 from benchmarks.first_token.run import end, wait_for
 
-from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, Usage
+from armature.engine.types import EngineInfo
 from armature.graph.ports import HostPorts
+from armature.messages.tokens import Chunk, Finish, GenerateRequest, Usage
 
 HERE = Path(__file__).parent
 MODEL = "bench"
@@ -39,7 +40,7 @@ class Loop:
     info = EngineInfo(4096, 16, 1024, 256, 4096, 1, 0.0, vocab_size=32000)
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
-        total = request.sampling.max_new_tokens or 1
+        total = request.sampling.max_tokens or 1
         for i in range(total - 1):
             yield Chunk(0, [70 + i % 20])
             await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from armature.cli import worker as cli
-from armature.engine.types import GenerateRequest, Sampling
+from armature.messages.tokens import GenerateRequest, Sampling
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
 from armature.worker.main import run_role
@@ -45,7 +45,7 @@ class Timed(Aggregated):
         return {"entered": self.entered, "left": self.left}
 
     async def _first_token(self, body: dict[str, Any]) -> dict[str, Any]:
-        sampling = Sampling(max_new_tokens=body["max_tokens"], temperature=0.0, ignore_eos=True)
+        sampling = Sampling(max_tokens=body["max_tokens"], temperature=0.0, ignore_eos=True)
         request = GenerateRequest(uuid4().hex, body["token_ids"], sampling)
         chunks = []
         began = time.perf_counter()

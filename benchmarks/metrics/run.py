@@ -19,7 +19,7 @@ from benchmarks.common.models import tiny_model
 from benchmarks.common.rounds import run_in_rounds
 
 from armature.engine import sglang_engine
-from armature.engine.types import GenerateRequest, Sampling
+from armature.messages.tokens import GenerateRequest, Sampling
 from armature.telemetry.exposition import text
 
 RECORD = Path(__file__).parent / "records" / "cpu.json"
@@ -29,7 +29,7 @@ USERS, TOKENS = 8, 200
 
 async def ask(engine: sglang_engine.SGLangEngine, name: str) -> int:
     """Chunks of one request."""
-    sampling = Sampling(max_new_tokens=TOKENS, temperature=0.0, ignore_eos=True)
+    sampling = Sampling(max_tokens=TOKENS, temperature=0.0, ignore_eos=True)
     return len([c async for c in engine.generate(GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], sampling))])
 
 

@@ -21,8 +21,8 @@ from benchmarks.common.rounds import run_in_rounds
 
 from armature.engine import arguments, series, sglang_engine
 from armature.engine.guides.trials import Trials
-from armature.engine.types import GenerateRequest, Sampling
 from armature.limits import DEFAULT_LIMITS
+from armature.messages.tokens import GenerateRequest, Sampling
 
 RECORD = Path(__file__).parent / "records" / "cpu.json"
 FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "error"]
@@ -44,7 +44,7 @@ def open_engine(model: Path, direct: bool) -> tuple[sglang_engine.SGLangEngine, 
 
 async def ask(engine: sglang_engine.SGLangEngine, name: str, tokens: int) -> tuple[float, float, int]:
     """(seconds to the first token, seconds in all, chunks) of one request."""
-    request = GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], Sampling(max_new_tokens=tokens, temperature=0.0, ignore_eos=True))
+    request = GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], Sampling(max_tokens=tokens, temperature=0.0, ignore_eos=True))
     began, first, chunks = time.perf_counter(), 0.0, 0
     async for _ in engine.generate(request):
         first = first or time.perf_counter() - began

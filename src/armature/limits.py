@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+BODY_MB = 8  # megabytes of a request's body: room for a million tokens as text or as ids
+
 
 class RequestLimits(BaseModel):
     """Limits of one request. A request beyond a limit gets HTTP 400 with the field's name and the limit.

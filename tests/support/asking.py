@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from armature.engine.sglang_engine import SGLangEngine
-from armature.engine.types import Chunk, GenerateRequest, Sampling
+from armature.messages.tokens import Chunk, GenerateRequest, Sampling
 
 FLAGS = ("--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "warning")
 
@@ -19,7 +19,7 @@ class Asked:
 
     def request(self, ids: list[int], logprobs: int | None = None, **sampling: object) -> GenerateRequest:
         self.count += 1
-        settings = {"temperature": 0.0, "max_new_tokens": 16} | sampling
+        settings = {"temperature": 0.0, "max_tokens": 16} | sampling
         return GenerateRequest(f"t{self.count}", list(ids), Sampling(**settings), logprobs=logprobs)  # type: ignore[arg-type]
 
     async def chunks(self, ids: list[int], logprobs: int | None = None, **sampling: object) -> list[Chunk]:

@@ -11,6 +11,7 @@ from armature import memory
 from armature.address import LOOPBACK
 from armature.cli.options import Parser
 from armature.errors import UserError
+from armature.limits import BODY_MB
 
 if TYPE_CHECKING:
     from armature.runtime.frontend import FrontendOptions
@@ -70,6 +71,13 @@ def parser() -> Parser:
     )
     p.add_argument(
         "--drain-s", type=float, default=30.0, metavar="S", help="seconds for open streams to finish at shutdown (default: %(default)g)"
+    )
+    p.add_argument(
+        "--body-mb",
+        type=int,
+        default=BODY_MB,
+        metavar="MB",
+        help="refuse a request whose body is larger, with HTTP 413 (default: %(default)s)",
     )
     p.add_argument(
         "--expect-model", metavar="NAME", help="answer 503, not 404, for this model while no worker serves it; needs --expect-path"
@@ -136,6 +144,7 @@ def read_options(a: Namespace) -> FrontendOptions:
         busy_prefill_tokens=a.busy_prefill_tokens,
         migration_limit=a.migration_limit,
         drain_s=a.drain_s,
+        body_mb=a.body_mb,
         expected=_expected(a),
         admin=a.admin_routes,
         planes=from_options(a, os.environ),

@@ -10,6 +10,7 @@ from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
 from armature.config.section import Invalid, Section, Text, TextMap
 from armature.config.servers import Host
+from armature.limits import BODY_MB
 
 
 class Hardware(Section):
@@ -80,6 +81,12 @@ class Frontend(Section):
     host: Host = Field(default=LOOPBACK, description="The address to listen on, IPv4 or IPv6; 0.0.0.0 serves every interface.")
     port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
     drain_s: float = Field(default=30.0, ge=0, description="Seconds that running requests may take to finish when the run ends.")
+    body_mb: int = Field(
+        default=BODY_MB,
+        ge=1,
+        description="Megabytes of a request's body. A larger one gets HTTP 413. While it tokenizes a prompt, the frontend needs up to 240 "
+        "times the prompt's size in memory.",
+    )
     admin: bool = Field(
         default=False, description="Serve `/busy_threshold`: any client of the port can read and set the router's busy limits there."
     )

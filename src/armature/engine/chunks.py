@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from armature.engine.guides import TOO_SLOW
-from armature.engine.types import Chunk, Finish, PromptChunk, RequestRefused, TopLogprob, Usage
+from armature.engine.types import RequestRefused
+from armature.messages.tokens import Chunk, Finish, PromptChunk, TopLogprob, Usage
 
 _HANDOFF = "KVTransferError"  # SGLang names its exception in the message, and nothing else tells this failure from others
 

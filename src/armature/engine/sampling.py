@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from armature.engine.types import Sampling
+from armature.messages.tokens import Sampling
 
 # Of `custom_params`: how many of the last tokens of `input_ids` were sent by another worker, see `engine.scheduler.resumed`.
 SENT = "armature_sent"
@@ -19,13 +19,13 @@ def sampling_params(sampling: Sampling, output: int = 0, sent: int = 0) -> dict[
     Each output has a seed of its own, so that n outputs of one seed differ from each other and repeat together.
     The stop string stays in the tokens (no_stop_trim): the frontend detokenizes and trims.
     """
-    params: dict[str, Any] = {"max_new_tokens": sampling.max_new_tokens}
+    params: dict[str, Any] = {"max_new_tokens": sampling.max_tokens}
     for name in _SAME:
         value = getattr(sampling, name)
         if value is not None:
             params[name] = value
-    if sampling.min_new_tokens:
-        params["min_new_tokens"] = sampling.min_new_tokens
+    if sampling.min_tokens:
+        params["min_new_tokens"] = sampling.min_tokens
     if sampling.seed is not None:
         params["sampling_seed"] = sampling.seed + output
     if sampling.stop:

@@ -24,11 +24,13 @@ from armature import env
 from armature.engine import arguments, cpu, handoff, local, processes, series, starting
 from armature.engine.chunks import chunk as to_chunk
 from armature.engine.chunks import prompt_chunk
+from armature.engine.guides.choices import with_grammar
 from armature.engine.guides.trials import Trials
 from armature.engine.kv_events.config import sources as kv_event_sources
 from armature.engine.sampling import sampling_params
-from armature.engine.types import Chunk, EngineInfo, GenerateRequest, Guide, KvEventSource, RankLoad, RequestRefused
+from armature.engine.types import EngineInfo, KvEventSource, RankLoad, RequestRefused
 from armature.limits import DEFAULT_LIMITS, RequestLimits
+from armature.messages.tokens import Chunk, GenerateRequest, Guide
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -116,6 +118,7 @@ class SGLangEngine:
 
     def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
         """Chunks of all outputs as they come. See `engine.types.Engine.generate`."""
+        request = with_grammar(request)
         chunks = self._one(request, request.request_id, 0) if request.sampling.n == 1 else self._many(request)
         return chunks if request.sampling.guide is None else self._guided(request.sampling.guide, chunks)
 

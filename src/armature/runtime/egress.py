@@ -13,7 +13,8 @@ completes (`on_cancel`): also no task, and it works before the first token as we
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Literal, Protocol
 
 from armature.errors import UserError, nearest
@@ -82,6 +83,16 @@ class InFlight:
         return True
 
 
+@contextlib.contextmanager
+def emptied(request: dict[str, Any]) -> Iterator[None]:
+    """At the end, take out what the request holds. The runtime keeps the last error of a process, by whose frames a prompt of
+    megabytes would stay until the next one."""
+    try:
+        yield
+    finally:
+        request.clear()
+
+
 def handler(stream: Stream, egress: Egress, in_flight: InFlight) -> Handler:
     """The handler that the runtime takes for `stream`."""
     return push(stream, in_flight) if egress == "push" else pull(stream, in_flight)
@@ -91,7 +102,7 @@ def pull(stream: Stream, in_flight: InFlight) -> Handler:
     """The runtime asks for each chunk."""
 
     async def handle(request: dict[str, Any], context: Context) -> AsyncIterator[Chunk]:
-        with in_flight:
+        with in_flight, emptied(request):
             async for chunk in stream(request, context):
                 yield chunk
 
@@ -105,7 +116,7 @@ def push(stream: Stream, in_flight: InFlight) -> Handler:
     """
 
     async def handle(request: dict[str, Any], context: Context, response_sender: Sender | None = None) -> AsyncIterator[Chunk]:
-        with in_flight:
+        with in_flight, emptied(request):
             if response_sender is None:
                 async for chunk in stream(request, context):
                     yield chunk

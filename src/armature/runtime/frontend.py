@@ -24,6 +24,7 @@ from armature import env, memory
 from armature.address import LOOPBACK, url
 from armature.confine.reach import EVERY
 from armature.errors import UserError, nearest
+from armature.limits import BODY_MB
 from armature.runtime.departed import Departures
 from armature.runtime.listener import require_free, set_nodelay
 from armature.runtime.listing import Listing
@@ -50,7 +51,7 @@ class FrontendOptions:
     kv_events, kv_overlap_weight, kv_temperature: for mode kv, see `_router_config`. busy_blocks, busy_prefill_tokens: the part
     of its KV blocks in use, and the prompt tokens before it, at which a worker gets no more requests.
     migration_limit: how often a request is sent to another worker when its own dies, cannot be reached, or leaves before it answers.
-    drain_s: seconds for open streams to finish at the end.
+    drain_s: seconds for open streams to finish at the end. body_mb: megabytes of a request's body.
     expected: a model that is known, and answered with 503, also while no worker serves it.
     admin: whether /busy_threshold is served, by which anyone who reaches the port reads and sets what `busy_blocks` sets.
     """
@@ -65,6 +66,7 @@ class FrontendOptions:
     busy_prefill_tokens: int | None = None
     migration_limit: int = 1
     drain_s: float = 30.0
+    body_mb: int = BODY_MB
     expected: Expected | None = None
     admin: bool = False
     planes: Planes = field(default_factory=Planes)
@@ -106,6 +108,8 @@ def prepare_environment(options: FrontendOptions, environ: MutableMapping[str, s
     prepare(options.planes, environ)
     environ[env.DYN_HTTP_LIVE_PATH] = RUNTIME_LIVE_PATH
     environ[env.DYN_HTTP_DRAIN_S] = str(max(1, round(options.drain_s)))
+    environ[env.DYN_PACKED_IDS] = "1"
+    environ[env.DYN_HTTP_BODY_MB] = str(options.body_mb)
     environ[env.DYN_HTTP_NO_ADMIN] = "0" if options.admin else "1"
     environ.setdefault(env.DYN_HTTP_OVERLOAD_STATUS, "503")
     environ.setdefault(env.DYN_HTTP_ERROR_PEEK_MS, str(ERROR_PEEK_MS))

@@ -23,33 +23,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from armature.messages.tokens import Bootstrap, GenerateRequest, Guide, GuideKind, Sampling
 from armature.runtime.shape import Malformed, check_shape
-
-GuideKind = Literal["json_schema", "regex", "ebnf", "structural_tag", "choice"]
 
 
 class Unsupported(ValueError):
     """The request asks for something that no worker of ours does: the client's mistake, with the reason for the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuideSpec:
-    """A constraint on the output, as the client gave it. text: the grammar; choices: for the kind `choice` only."""
-
-    kind: GuideKind
-    text: str = ""
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BootstrapInfo:
-    """Where the two legs of a request meet, as the frontend chose it: the prefill worker's bootstrap server, and the room."""
-
-    host: str
-    port: int
-    room: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +42,6 @@ class Note:
 
     prompt_tokens: int
     cached_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A request with its prompt as token ids. None means: not given.
-
-    logprobs: None for none, else how many of the most likely tokens go beside the chosen one. echo: the prompt comes first.
-    stop_token_ids: those of the client and, unless it said ignore_eos, those that end the model's turn.
-    """
-
-    token_ids: list[int]
-    max_tokens: int | None = None
-    min_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
-    seed: int | None = None
-    n: int = 1
-    stop: tuple[str, ...] = ()
-    stop_token_ids: tuple[int, ...] = ()
-    ignore_eos: bool = False
-    guide: GuideSpec | None = None
-    logprobs: int | None = None
-    dp_rank: int | None = None
-    prefill_dp_rank: int | None = None
-    priority: int | None = None
-    bootstrap: BootstrapInfo | None = None
-    echo: bool = False
 
 
 # What is refused when it is set, by section: field -> what the client is told. "" is the request itself.
@@ -117,11 +66,20 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     },
 }
 # What is read here, or is the frontend's own affair, by section. Anything else that is set is refused by its name.
-_PENALTIES = ("presence_penalty", "frequency_penalty", "repetition_penalty")
+_NUMBERS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "seed",
+)  # of `Sampling`, under the same names
 _STOP_IDS = ("stop_token_ids", "stop_token_ids_visible", "stop_token_ids_hidden")
 _FRONTENDS = ("skip_special_tokens", "formatted_prompt", "return_tokens_as_token_ids")
 _READ: Mapping[str, frozenset[str]] = {
-    "sampling_options": frozenset(("n", "best_of", "temperature", "top_p", "top_k", "min_p", "seed", "guided_decoding", *_PENALTIES)),
+    "sampling_options": frozenset(("n", "best_of", "guided_decoding", *_NUMBERS)),
     "stop_conditions": frozenset(("max_tokens", "min_tokens", "ignore_eos", "stop", *_STOP_IDS)),
     "output_options": frozenset(("logprobs", "prompt_logprobs", *_FRONTENDS)),
 }
@@ -130,10 +88,16 @@ _GUIDE_REFUSED = {
     "whitespace_pattern": "guided_whitespace_pattern is not supported",
 }
 _NOTE = "armature"
-_GUIDES = ("json", "regex", "choice", "grammar", "structural_tag")
+_GUIDES: Mapping[str, GuideKind] = {
+    "json": "json_schema",
+    "regex": "regex",
+    "choice": "choice",
+    "grammar": "ebnf",
+    "structural_tag": "structural_tag",
+}
 
 
-def read_request(request: Mapping[str, Any]) -> TokenRequest:
+def read_request(request: Mapping[str, Any], request_id: str) -> GenerateRequest:
     """The typed value of a tokenized request. Raises Unsupported for fields of a wrong type, and for what would otherwise be
     dropped silently."""
     try:
@@ -148,28 +112,10 @@ def read_request(request: Mapping[str, Any]) -> TokenRequest:
         _refuse(section, name)
     _refuse(routing, "routing")
     _refuse_passed_on(request)
-    n = sampling.get("n") or 1
-    best_of = sampling.get("best_of")
-    if best_of is not None and best_of != n:
-        raise Unsupported(f"best_of ({best_of}) other than n ({n}) is not supported")
-    ignore_eos = bool(stops.get("ignore_eos"))
-    return TokenRequest(
+    return GenerateRequest(
+        request_id=request_id,
         token_ids=read_token_ids(request.get("token_ids")),
-        max_tokens=stops.get("max_tokens"),
-        min_tokens=stops.get("min_tokens"),
-        temperature=sampling.get("temperature"),
-        top_p=sampling.get("top_p"),
-        top_k=sampling.get("top_k"),
-        min_p=sampling.get("min_p"),
-        frequency_penalty=sampling.get("frequency_penalty"),
-        presence_penalty=sampling.get("presence_penalty"),
-        repetition_penalty=sampling.get("repetition_penalty"),
-        seed=sampling.get("seed"),
-        n=n,
-        stop=tuple(stops.get("stop") or ()),
-        stop_token_ids=_stop_token_ids(request, stops, ignore_eos),
-        ignore_eos=ignore_eos,
-        guide=read_guide(sampling.get("guided_decoding")),
+        sampling=_sampling(request, sampling, stops),
         logprobs=output.get("logprobs"),
         echo=read_echo(output, stops),
         dp_rank=routing.get("dp_rank"),
@@ -179,14 +125,32 @@ def read_request(request: Mapping[str, Any]) -> TokenRequest:
     )
 
 
-def read_bootstrap(info: Mapping[str, Any] | None) -> BootstrapInfo | None:
+def _sampling(request: Mapping[str, Any], sampling: Mapping[str, Any], stops: Mapping[str, Any]) -> Sampling:
+    n = sampling.get("n") or 1
+    best_of = sampling.get("best_of")
+    if best_of is not None and best_of != n:
+        raise Unsupported(f"best_of ({best_of}) other than n ({n}) is not supported")
+    ignore_eos = bool(stops.get("ignore_eos"))
+    return Sampling(
+        **{name: sampling.get(name) for name in _NUMBERS},
+        max_tokens=stops.get("max_tokens"),
+        min_tokens=stops.get("min_tokens"),
+        n=n,
+        stop=tuple(stops.get("stop") or ()),
+        stop_token_ids=_stop_token_ids(request, stops, ignore_eos),
+        ignore_eos=ignore_eos,
+        guide=read_guide(sampling.get("guided_decoding")),
+    )
+
+
+def read_bootstrap(info: Mapping[str, Any] | None) -> Bootstrap | None:
     """Where the legs meet, when the frontend chose it."""
     if not info:
         return None
     for field in ("bootstrap_host", "bootstrap_port", "bootstrap_room"):
         if info.get(field) is None:
             raise Unsupported(f"bootstrap_info has no {field}")
-    return BootstrapInfo(info["bootstrap_host"], info["bootstrap_port"], info["bootstrap_room"])
+    return Bootstrap(info["bootstrap_host"], info["bootstrap_port"], info["bootstrap_room"])
 
 
 def read_note(request: Mapping[str, Any]) -> Note | None:
@@ -201,6 +165,14 @@ def read_note(request: Mapping[str, Any]) -> Note | None:
 def with_note(chunk: dict[str, Any], note: Note) -> dict[str, Any]:
     """`chunk` with a note to the next attempt of its request."""
     return chunk | {"worker_trace_link": {"trace_id": _NOTE, "span_id": f"{note.prompt_tokens} {note.cached_tokens}"}}
+
+
+def prompt_length(request: Mapping[str, Any]) -> int:
+    """How many tokens the prompt has, without making an object of each. 0 where it is no list of tokens, which `read_request` refuses."""
+    ids = request.get("token_ids")
+    if isinstance(ids, (bytes, bytearray, memoryview)):
+        return memoryview(ids).nbytes // 4
+    return len(ids) if isinstance(ids, (list, tuple)) else 0
 
 
 def read_token_ids(value: Any) -> list[int]:
@@ -226,7 +198,7 @@ def read_echo(output: Mapping[str, Any], stops: Mapping[str, Any]) -> bool:
     return True
 
 
-def read_guide(guided: Mapping[str, Any] | None) -> GuideSpec | None:
+def read_guide(guided: Mapping[str, Any] | None) -> Guide | None:
     """The one constraint that `guided_decoding` names, if any."""
     if not guided:
         return None
@@ -242,10 +214,9 @@ def read_guide(guided: Mapping[str, Any] | None) -> GuideSpec | None:
     if name == "choice":
         if not value:
             raise Unsupported("guided_choice is empty")
-        return GuideSpec("choice", choices=tuple(str(v) for v in value))
+        return Guide("choice", choices=tuple(str(v) for v in value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    kinds: dict[str, GuideKind] = {"json": "json_schema", "regex": "regex", "grammar": "ebnf", "structural_tag": "structural_tag"}
-    return GuideSpec(kinds[name], text)
+    return Guide(_GUIDES[name], text)
 
 
 def token_chunk(
@@ -279,17 +250,13 @@ def token_chunk(
     return chunk
 
 
-def handed_over(meeting: Mapping[str, Any], usage: dict[str, Any] | None) -> dict[str, Any]:
-    """The one chunk of a prefill leg, sent when the KV cache has gone over: no token, and the request's `bootstrap_info`.
+def handed_over(meet: Bootstrap, usage: dict[str, Any] | None) -> dict[str, Any]:
+    """The one chunk of a prefill leg, sent when the KV cache has gone over: no token, and where the legs met.
 
     The frontend takes a leg that ends without it for a failure, and fails the request.
     """
-    chunk: dict[str, Any] = {
-        "token_ids": [],
-        "index": 0,
-        "finish_reason": "stop",
-        "disaggregated_params": {key: meeting[key] for key in ("bootstrap_host", "bootstrap_port", "bootstrap_room")},
-    }
+    params = {"bootstrap_host": meet.host, "bootstrap_port": meet.port, "bootstrap_room": meet.room}
+    chunk: dict[str, Any] = {"token_ids": [], "index": 0, "finish_reason": "stop", "disaggregated_params": params}
     if usage is not None:
         chunk["completion_usage"] = usage
     return chunk

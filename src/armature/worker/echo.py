@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterator
 from itertools import groupby
 
-from armature.engine.types import Chunk, PromptChunk, TopLogprob
+from armature.messages.tokens import Chunk, PromptChunk, TopLogprob
 
 
 async def in_one_piece(chunks: AsyncIterator[Chunk], stop_token_ids: Collection[int]) -> AsyncIterator[Chunk]:

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
-from armature.engine.types import Engine, GenerateRequest, RequestRefused, Sampling
+from armature.engine.types import Engine, RequestRefused
+from armature.messages.tokens import GenerateRequest, Sampling
 from armature.roles.kind import RoleKind
 from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import elsewhere, refusal
@@ -25,8 +26,9 @@ from armature.worker.echo import in_one_piece
 from armature.worker.kv_events import KvEvents
 from armature.worker.limits import Bounds
 from armature.worker.metrics import Metrics
+from armature.worker.reading import read
 from armature.worker.roles.base import Companion, ControlRoute, WorkerSettings
-from armature.worker.translate import ChunkWriter, EngineFailed, HandoffFailed, generate_request
+from armature.worker.writer import ChunkWriter, EngineFailed, HandoffFailed, Writer
 
 LOAD_ROUTE = "load"
 KV_CHECK_ROUTE = "kv/check"
@@ -93,7 +95,7 @@ class Generating:
         return None if self._profiling else {load.rank: load.reported_at for load in await self.engine.loads()}
 
     async def _rank_canary(self, rank: int, timeout_s: float) -> None:
-        sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
+        sampling = Sampling(max_tokens=1, temperature=0.0, ignore_eos=True)
         named = rank if self.engine.info.dp_size > 1 else None
         await self.one_token(self.alone(GenerateRequest(f"canary-{uuid4().hex}", [1], sampling, dp_rank=named)), timeout_s)
 
@@ -106,18 +108,27 @@ class Generating:
         return request
 
     def read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
-        """The engine's request for the runtime's. Raises Unsupported for what this role does not do."""
-        return generate_request(request, request_id, self._bounds)
+        """The engine's request for the runtime's. Raises what `worker.reading` does, and Unsupported for what this role does not do."""
+        return read(request, request_id, self._bounds)
+
+    def writer(self, wanted: GenerateRequest, request: Mapping[str, Any]) -> Writer:
+        """What answers `request`, which was read as `wanted`."""
+        return ChunkWriter(wanted, read_note(request))
+
+    def _read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
+        """`read`, with the runtime's error. The runtime keeps the last error: its frames and causes must not hold the whole prompt."""
+        try:
+            return self.read(request, request_id)
+        except Unsupported as e:
+            reason = str(e)
+        raise refusal(reason)
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
         # Not the context's id alone: a request that migrates may come again while its first attempt still ends here.
         engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
-        try:
-            wanted = self.read(request, request_id)
-        except Unsupported as e:
-            raise refusal(str(e)) from None
-        writer = ChunkWriter(wanted, read_note(request))
+        wanted = self._read(request, request_id)
+        write = self.writer(wanted, request).write
         whole = False
         with on_cancel(context, lambda: engine.abort(request_id)):
             try:
@@ -125,7 +136,8 @@ class Generating:
                 async for chunk in in_one_piece(chunks, wanted.sampling.stop_token_ids) if wanted.echo else chunks:
                     if chunk.finish is not None and context.is_stopped():
                         break  # nobody reads it any more
-                    yield writer.write(chunk)
+                    if (written := write(chunk)) is not None:
+                        yield written
                 whole = True
             except RequestRefused as e:
                 raise refusal(str(e)) from None

@@ -12,7 +12,8 @@ from functools import cached_property
 
 from armature.engine.types import EngineInfo
 from armature.limits import DEFAULT_LIMITS, RequestLimits
-from armature.runtime.wire import GuideSpec, TokenRequest, Unsupported
+from armature.messages.tokens import GenerateRequest, Guide, Sampling
+from armature.runtime.wire import Unsupported
 from armature.worker import nesting
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -60,8 +61,8 @@ class Bounds:
     first_token_only: bool = False
 
     @cached_property
-    def ranges(self) -> Mapping[str, Range]:
-        """Of every number of a TokenRequest that can be checked by itself: field -> range."""
+    def sampling(self) -> Mapping[str, Range]:
+        """Of every number of a Sampling that can be checked by itself: field -> range."""
         return {
             "max_tokens": Range(0, INT32),
             "min_tokens": Range(0, INT32),
@@ -74,6 +75,12 @@ class Bounds:
             "repetition_penalty": Range(1e-3, 2),  # logits are divided by it: much less makes them infinite
             "seed": Range(-INT64 - 1, INT64),
             "n": Range(1, self.limits.outputs),
+        }
+
+    @cached_property
+    def request(self) -> Mapping[str, Range]:
+        """The same for the other numbers of a GenerateRequest that a client can set."""
+        return {
             "logprobs": Range(0, min(self.limits.top_logprobs, self.info.vocab_size)),
             "dp_rank": Range(0, self.info.dp_size - 1),
             "prefill_dp_rank": Range(0, RANKS_MAX),
@@ -82,34 +89,45 @@ class Bounds:
 
     @cached_property
     def bootstrap(self) -> Mapping[str, Range]:
-        """The same for the numbers of a BootstrapInfo."""
+        """The same for the numbers of a Bootstrap."""
         return {"port": Range(0, 2**16 - 1), "room": Range(0, INT64)}
 
 
-def check(request: TokenRequest, bounds: Bounds) -> TokenRequest:
+def check(request: GenerateRequest, bounds: Bounds) -> GenerateRequest:
     """`request`, if the engine can take it. Raises Unsupported with the field's name and the limit otherwise."""
-    for field, allowed in bounds.ranges.items():
-        value = getattr(request, field)
-        if value is not None and value not in allowed:
-            raise Unsupported(f"{field} is {_figure(value)}; expected {allowed}")
-    if request.seed is not None and request.seed + request.n - 1 > INT64:  # each output has the seed after the one before
-        raise Unsupported(f"seed ({request.seed}) is too large for {request.n} outputs; expected at most {INT64 - request.n + 1}")
+    sampling = request.sampling
+    _check_ranges(sampling, bounds.sampling)
+    _check_ranges(request, bounds.request)
+    if sampling.seed is not None and sampling.seed + sampling.n - 1 > INT64:  # each output has the seed after the one before
+        raise Unsupported(f"seed ({sampling.seed}) is too large for {sampling.n} outputs; expected at most {INT64 - sampling.n + 1}")
     _check_token_ids("the prompt", request.token_ids, bounds.info.vocab_size)
-    _check_stop_token_ids(request.stop_token_ids, bounds)
-    _check_lengths(request, bounds)
-    _check_stops(request.stop, bounds.limits)
-    if request.guide is not None:
-        check_guide(request.guide, bounds.limits)
-        if request.ignore_eos:  # SGLang would go on behind the guide's end, where nothing is constrained any more
-            raise Unsupported(f"ignore_eos cannot be used with {GUIDE_FIELDS[request.guide.kind]}: the output ends with the guide")
+    _check_stop_token_ids(sampling.stop_token_ids, bounds)
+    _check_lengths(len(request.token_ids), sampling, bounds)
+    _check_stops(sampling.stop, bounds.limits)
+    if sampling.guide is not None:
+        check_guide(sampling.guide, bounds.limits)
+        if sampling.ignore_eos:  # SGLang would go on behind the guide's end, where nothing is constrained any more
+            raise Unsupported(f"ignore_eos cannot be used with {GUIDE_FIELDS[sampling.guide.kind]}: the output ends with the guide")
     if request.bootstrap is not None:
-        for field, allowed in bounds.bootstrap.items():
-            if (value := getattr(request.bootstrap, field)) not in allowed:
-                raise Unsupported(f"bootstrap_{field} is {_figure(value)}; expected {allowed}")
+        _check_ranges(request.bootstrap, bounds.bootstrap, "bootstrap_")
     return request
 
 
-def check_guide(guide: GuideSpec, limits: RequestLimits) -> None:
+def _check_ranges(values: object, ranges: Mapping[str, Range], prefix: str = "") -> None:
+    for field, allowed in ranges.items():
+        value = getattr(values, field)
+        if value is not None and value not in allowed:
+            raise Unsupported(f"{prefix}{field} is {_figure(value)}; expected {allowed}")
+
+
+def check_prompt(length: int, bounds: Bounds) -> None:
+    """Raise Unsupported for a prompt of `length` tokens that leaves no room for output in the context."""
+    info = bounds.info
+    if length >= info.context_length and not info.truncates:
+        raise Unsupported(f"the prompt has {length} tokens; this model's context length is {info.context_length} tokens")
+
+
+def check_guide(guide: Guide, limits: RequestLimits) -> None:
     """Raise Unsupported for a guide that is empty, too large, too deep or has too many choices, whatever it says."""
     field = GUIDE_FIELDS[guide.kind]
     if not guide.text and not guide.choices:  # SGLang would drop it, and the output would follow nothing
@@ -127,7 +145,7 @@ def check_guide(guide: GuideSpec, limits: RequestLimits) -> None:
         raise Unsupported(f"{field} nests {depth} levels deep; at most {limits.guide_nesting} are allowed")
 
 
-def _depth(guide: GuideSpec) -> int:
+def _depth(guide: Guide) -> int:
     if guide.kind in ("json_schema", "structural_tag"):
         return nesting.of_json(guide.text)
     return nesting.of_ebnf(guide.text) if guide.kind == "ebnf" else nesting.of_regex(guide.text)
@@ -145,16 +163,15 @@ def _check_stop_token_ids(ids: tuple[int, ...], bounds: Bounds) -> None:
     _check_token_ids("stop_token_ids", ids, bounds.info.vocab_size)
 
 
-def _check_lengths(request: TokenRequest, bounds: Bounds) -> None:
+def _check_lengths(prompt: int, sampling: Sampling, bounds: Bounds) -> None:
     """Prompt and output must fit into the context, unless the engine cuts what does not fit."""
     info = bounds.info
-    prompt, most, least = len(request.token_ids), request.max_tokens, 0 if bounds.first_token_only else request.min_tokens or 0
+    most, least = sampling.max_tokens, 0 if bounds.first_token_only else sampling.min_tokens or 0
     if most is not None and least > most:
         raise Unsupported(f"min_tokens ({least}) is more than max_tokens ({most})")
     if info.truncates:
         return
-    if prompt >= info.context_length:
-        raise Unsupported(f"the prompt has {prompt} tokens; this model's context length is {info.context_length} tokens")
+    check_prompt(prompt, bounds)
     for field, output in (("max_tokens", most or 0), ("min_tokens", least)):
         if prompt + output > info.context_length:
             raise Unsupported(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from armature.engine.types import NOBODY, Bootstrap, GenerateRequest, Sampling
+from armature.messages.tokens import NOBODY, Bootstrap, GenerateRequest, Sampling
 from armature.runtime.wire import Unsupported
 from armature.worker.generating import Generating
 from armature.worker.roles.base import ControlRoute
@@ -28,7 +28,7 @@ class Leg(Generating):
     async def _probe(self, body: dict[str, Any]) -> dict[str, Any]:
         """{"host", "port", "room", "token_ids", "timeout_s"} -> {"token_ids"}, or {"error"} with the reason."""
         request_id = f"probe-{uuid4().hex}"
-        sampling = Sampling(max_new_tokens=1, temperature=0.0, ignore_eos=True)
+        sampling = Sampling(max_tokens=1, temperature=0.0, ignore_eos=True)
         meet = Bootstrap(body["host"], body["port"], body["room"])
         try:
             asked = GenerateRequest(request_id, body["token_ids"], sampling, bootstrap=meet)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from armature.engine.types import GenerateRequest, Usage
+from armature.messages.tokens import GenerateRequest, Usage
 from armature.runtime.wire import Note
 
 
@@ -39,6 +39,8 @@ def resumed(request: GenerateRequest, note: Note | None) -> GenerateRequest:
     return replace(request, sent=sent)
 
 
-def whole(usage: Usage, note: Note) -> Usage:
+def whole(usage: Usage, note: Note | None) -> Usage:
     """What a request cost its client, however many attempts it took: the prompt counts as the first attempt found it."""
+    if note is None:
+        return usage
     return replace(usage, prompt_tokens=note.prompt_tokens, cached_tokens=note.cached_tokens)

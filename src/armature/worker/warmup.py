@@ -15,7 +15,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from armature.engine.types import EngineInfo, GenerateRequest, Guide, GuidesUnavailable, RequestRefused, Sampling
+from armature.engine.types import EngineInfo, GuidesUnavailable, RequestRefused
+from armature.messages.tokens import GenerateRequest, Guide, Sampling
 
 SLOW_S = 1.0  # what took longer is worth a line in the log
 # Triton compiles a kernel anew for a length of 1, for one that 16 divides, and for each block size, which grows with the length.
@@ -74,7 +75,7 @@ def _ways_to_choose() -> Iterator[Step]:
     for name in ("frequency_penalty", "presence_penalty"):
         yield Step(name, sampling=_sampling(**{name: 0.5}))
     yield Step("repetition_penalty", sampling=_sampling(repetition_penalty=1.1))
-    yield Step("min_tokens", sampling=_sampling(min_new_tokens=2, stop_token_ids=(0,)))
+    yield Step("min_tokens", sampling=_sampling(min_tokens=2, stop_token_ids=(0,)))
     yield Step("logprobs", logprobs=0, sampling=_sampling())
     yield Step("top_logprobs", logprobs=2, sampling=_sampling())
     yield Step("stop", sampling=_sampling(stop=("\n\n",)))
@@ -92,7 +93,7 @@ def _guides() -> Iterator[Step]:
 
 def _sampling(**given: object) -> Sampling:
     """Two tokens: the first comes from prefill, the second from decode."""
-    return Sampling(**{"max_new_tokens": 2, "temperature": 0.0, "ignore_eos": "guide" not in given} | given)  # type: ignore[arg-type]
+    return Sampling(**{"max_tokens": 2, "temperature": 0.0, "ignore_eos": "guide" not in given} | given)  # type: ignore[arg-type]
 
 
 def _lengths(info: EngineInfo) -> Iterator[Step]:

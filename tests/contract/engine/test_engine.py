@@ -11,7 +11,8 @@ from contextlib import aclosing
 import pytest
 
 from armature.engine.sglang_engine import SGLangEngine
-from armature.engine.types import NOBODY, Guide, RequestRefused
+from armature.engine.types import RequestRefused
+from armature.messages.tokens import NOBODY, Guide
 from support.asking import Asked
 from support.reference import Reference, prompts
 
@@ -22,12 +23,12 @@ PROMPT = [72, 101, 108, 108, 111]
 
 async def test_64_greedy_prompts_equal_hugging_face(ask, reference: Reference) -> None:
     wanted = prompts(64)
-    served = await asyncio.gather(*(ask.tokens(p, max_new_tokens=24) for p in wanted))
+    served = await asyncio.gather(*(ask.tokens(p, max_tokens=24) for p in wanted))
     assert list(served) == [reference.greedy(p, 24) for p in wanted]
 
 
 async def test_chunks_are_deltas_and_the_last_one_tells_the_end(ask) -> None:
-    chunks = await ask.chunks(PROMPT, max_new_tokens=8, ignore_eos=True)
+    chunks = await ask.chunks(PROMPT, max_tokens=8, ignore_eos=True)
     assert sum(len(c.token_ids) for c in chunks) == 8
     assert [c.finish is None for c in chunks] == [True] * (len(chunks) - 1) + [False]
     assert (chunks[-1].finish.reason, chunks[-1].usage.completion_tokens) == ("length", 8)
@@ -52,7 +53,7 @@ async def test_a_stop_string_is_found_in_the_engine(ask, reference: Reference) -
 
 
 async def test_n_outputs_come_with_their_index(ask) -> None:
-    chunks = await ask.chunks(PROMPT, n=3, temperature=1.0, max_new_tokens=6, ignore_eos=True)
+    chunks = await ask.chunks(PROMPT, n=3, temperature=1.0, max_tokens=6, ignore_eos=True)
     by_output = {i: [t for c in chunks if c.index == i for t in c.token_ids] for i in range(3)}
     assert [len(tokens) for tokens in by_output.values()] == [6, 6, 6]
     assert len({tuple(tokens) for tokens in by_output.values()}) > 1
@@ -67,7 +68,7 @@ async def test_n_greedy_outputs_are_the_single_one(ask) -> None:
 
 @pytest.mark.parametrize("top", [0, 3])
 async def test_logprobs_are_those_of_hugging_face(ask, reference: Reference, top: int) -> None:
-    chunks = await ask.chunks(PROMPT, logprobs=top, max_new_tokens=6, ignore_eos=True)
+    chunks = await ask.chunks(PROMPT, logprobs=top, max_tokens=6, ignore_eos=True)
     tokens = [t for c in chunks for t in c.token_ids]
     truth = reference.logprobs(PROMPT, tokens)
     got = [p for c in chunks for p in c.logprobs]
@@ -80,7 +81,7 @@ async def test_logprobs_are_those_of_hugging_face(ask, reference: Reference, top
 async def test_a_json_schema_is_kept(ask, reference: Reference) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": False}
     guide = Guide("json_schema", json.dumps(schema))
-    texts = [reference.tokenizer.decode(await ask.tokens(p, guide=guide, max_new_tokens=400), skip_special_tokens=True) for p in prompts(4)]
+    texts = [reference.tokenizer.decode(await ask.tokens(p, guide=guide, max_tokens=400), skip_special_tokens=True) for p in prompts(4)]
     assert any(_is_json(t) for t in texts), texts
     assert all(re.match(r'\s*\{\s*"a"\s*:\s*(t|f)', t) for t in texts), texts
 
@@ -105,7 +106,7 @@ async def test_a_grammar_is_kept(ask, reference: Reference, guide: Guide, patter
 
 
 async def test_an_abort_ends_the_stream_and_frees_the_slot(ask, engine: SGLangEngine) -> None:
-    request = ask.request(PROMPT, max_new_tokens=3000, ignore_eos=True)
+    request = ask.request(PROMPT, max_tokens=3000, ignore_eos=True)
     seen = []
     async for chunk in engine.generate(request):
         seen.append(chunk)
@@ -117,7 +118,7 @@ async def test_an_abort_ends_the_stream_and_frees_the_slot(ask, engine: SGLangEn
 
 
 async def test_an_abort_reaches_all_outputs_of_a_request(ask, engine: SGLangEngine) -> None:
-    request = ask.request(PROMPT, n=3, max_new_tokens=3000, ignore_eos=True)
+    request = ask.request(PROMPT, n=3, max_tokens=3000, ignore_eos=True)
     seen = []
     async for chunk in engine.generate(request):
         seen.append(chunk)
@@ -129,7 +130,7 @@ async def test_an_abort_reaches_all_outputs_of_a_request(ask, engine: SGLangEngi
 
 @pytest.mark.parametrize("n", [1, 2])
 async def test_leaving_a_stream_frees_the_slot(ask, engine: SGLangEngine, n: int) -> None:
-    async with aclosing(engine.generate(ask.request(PROMPT, n=n, max_new_tokens=3000, ignore_eos=True))) as chunks:
+    async with aclosing(engine.generate(ask.request(PROMPT, n=n, max_tokens=3000, ignore_eos=True))) as chunks:
         async for _ in chunks:
             break
     assert await ask.idle()
@@ -142,14 +143,14 @@ async def test_an_unknown_abort_is_ignored(engine: SGLangEngine) -> None:
 
 async def test_a_repeated_prompt_comes_from_the_cache(ask) -> None:
     prompt = prompts(1, seed=7)[0] + list(range(40, 140))
-    await ask.chunks(prompt, max_new_tokens=1)
-    usage = (await ask.chunks(prompt, max_new_tokens=1))[-1].usage
+    await ask.chunks(prompt, max_tokens=1)
+    usage = (await ask.chunks(prompt, max_tokens=1))[-1].usage
     assert usage.prompt_tokens == len(prompt)
     assert usage.cached_tokens >= len(prompt) - 1
 
 
 async def test_without_a_limit_the_output_is_longer_than_the_engines_own_default(ask) -> None:
-    assert len(await ask.tokens(PROMPT, max_new_tokens=None, ignore_eos=True, stop_token_ids=())) > 128
+    assert len(await ask.tokens(PROMPT, max_tokens=None, ignore_eos=True, stop_token_ids=())) > 128
 
 
 async def test_a_prompt_beyond_the_context_is_refused_with_the_reason(ask) -> None:
@@ -171,15 +172,15 @@ async def test_info_is_what_was_asked_for(engine: SGLangEngine) -> None:
 
 async def test_tokens_of_concurrent_requests_do_not_mix(ask) -> None:
     wanted = prompts(16, seed=3)
-    alone = [await ask.tokens(p, max_new_tokens=8) for p in wanted[:4]]
-    together = await asyncio.gather(*(ask.tokens(p, max_new_tokens=8) for p in wanted))
+    alone = [await ask.tokens(p, max_tokens=8) for p in wanted[:4]]
+    together = await asyncio.gather(*(ask.tokens(p, max_tokens=8) for p in wanted))
     assert together[:4] == alone
 
 
 async def test_no_chunk_waits_for_the_output_to_end(ask, engine: SGLangEngine) -> None:
     began = time.monotonic()
     times = []
-    async for chunk in engine.generate(ask.request(PROMPT, max_new_tokens=64, ignore_eos=True)):
+    async for chunk in engine.generate(ask.request(PROMPT, max_tokens=64, ignore_eos=True)):
         times.append(time.monotonic() - began)
         del chunk
     assert len(times) > 32, "chunks were held back and merged"
@@ -193,7 +194,7 @@ async def test_the_host_that_stands_for_nobody_is_sglangs() -> None:
 
 
 async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Asked) -> None:
-    stream = ask.engine.generate(ask.request(list(range(20, 60)), max_new_tokens=400, ignore_eos=True))
+    stream = ask.engine.generate(ask.request(list(range(20, 60)), max_tokens=400, ignore_eos=True))
     running = 0
     async for _ in stream:
         (load,) = await ask.engine.loads()
@@ -213,7 +214,7 @@ async def test_ranks_can_still_meet_once_the_engine_serves(engine: SGLangEngine)
 async def test_what_is_sent_while_the_engine_holds_is_computed_afterwards(ask: Asked) -> None:
     """The warm-up makes batches of a known size so."""
     async with ask.engine.held():
-        asked = [asyncio.create_task(ask.tokens([40 + i, 2, 3], max_new_tokens=2, ignore_eos=True)) for i in range(3)]
+        asked = [asyncio.create_task(ask.tokens([40 + i, 2, 3], max_tokens=2, ignore_eos=True)) for i in range(3)]
         await asyncio.sleep(0.5)
         assert not any(task.done() for task in asked)
     assert [len(tokens) for tokens in await asyncio.gather(*asked)] == [2, 2, 2]

@@ -15,11 +15,11 @@ PROGRAM = """
 import os, sys, psutil, uvloop
 from pathlib import Path
 from armature.engine.sglang_engine import start
-from armature.engine.types import GenerateRequest, Sampling
+from armature.messages.tokens import GenerateRequest, Sampling
 
 async def main():
     engine = start(sys.argv[1], ["--device", "cpu", "--max-total-tokens", "1024", "--log-level", "error"])
-    async for _ in engine.generate(GenerateRequest("a", [5, 6], Sampling(max_new_tokens=2))):
+    async for _ in engine.generate(GenerateRequest("a", [5, 6], Sampling(max_tokens=2))):
         pass
     assert any(engine._engine.port_args.instance_id in n for n in os.listdir("/dev/shm")), "no engine ran"
     engine.shutdown()

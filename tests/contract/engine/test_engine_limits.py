@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from armature.engine.sglang_engine import SGLangEngine
-from armature.engine.types import Guide, RequestRefused
+from armature.engine.types import RequestRefused
+from armature.messages.tokens import Guide
 from armature.runtime import wire
 from armature.worker.limits import Bounds, check
-from armature.worker.translate import generate_request
+from armature.worker.reading import read
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 
@@ -33,7 +34,7 @@ CACHE_MB = 24  # conftest.LIMITS
         {"repetition_penalty": 1.3},
         {"frequency_penalty": 0.5},
         {"presence_penalty": 0.5},
-        {"min_new_tokens": 4, "stop_token_ids": (5,)},
+        {"min_tokens": 4, "stop_token_ids": (5,)},
         {"temperature": 1.0, "top_p": 0.5},
         {"temperature": 1.0, "top_k": 4},
         {"temperature": 1.0, "top_k": 4, "top_p": 0.5, "min_p": 0.1},
@@ -65,7 +66,7 @@ async def test_nothing_is_compiled_on_a_cpu(engine: SGLangEngine) -> None:
 def extremes(engine: SGLangEngine) -> st.SearchStrategy[dict[str, Any]]:
     """Raw requests whose numbers lie at, or just within, the ends of their ranges."""
     bounds = Bounds(engine.info)
-    ends = {name: st.sampled_from([r.low, r.high, *r.also]) for name, r in bounds.ranges.items()}
+    ends = {name: st.sampled_from([r.low, r.high, *r.also]) for name, r in (bounds.sampling | bounds.request).items()}
     last = engine.info.vocab_size - 1
     sampling = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed")
     return st.fixed_dictionaries(
@@ -101,7 +102,7 @@ async def test_the_worst_values_that_are_allowed_are_answered_and_the_engine_liv
 
     async def one(number: int, raw: dict[str, Any]) -> str:
         try:
-            request = generate_request(raw, f"worst-{number}", bounds)
+            request = read(raw, f"worst-{number}", bounds)
         except wire.Unsupported:
             return "refused"
         try:
@@ -119,7 +120,7 @@ async def test_the_worst_values_that_are_allowed_are_answered_and_the_engine_liv
 async def test_a_stop_id_beyond_the_vocabulary_never_reaches_the_engine(engine: SGLangEngine) -> None:
     raw = {"token_ids": PROMPT, "stop_conditions": {"max_tokens": 4, "min_tokens": 2, "stop_token_ids": [999999]}}
     with pytest.raises(wire.Unsupported, match="stop_token_ids has the token id 999999"):
-        check(wire.read_request(raw), Bounds(engine.info))
+        check(wire.read_request(raw, "r"), Bounds(engine.info))
 
 
 def nested(levels: int) -> Guide:
@@ -136,7 +137,7 @@ async def test_a_guide_that_takes_too_long_is_given_up_and_holds_up_nobody(ask: 
     slowest, others = 0.0, 0
     while not too_long.done():
         began = time.monotonic()
-        assert await ask.tokens(PROMPT, max_new_tokens=2, guide=Guide("regex", f"[ab]{{1,{others + 1}}}"))
+        assert await ask.tokens(PROMPT, max_tokens=2, guide=Guide("regex", f"[ab]{{1,{others + 1}}}"))
         slowest, others = max(slowest, time.monotonic() - began), others + 1
     with pytest.raises(RequestRefused, match="does not compile within 2 CPU seconds and 256 MiB"):
         await too_long
@@ -151,7 +152,7 @@ async def test_a_guide_that_takes_longer_with_each_token_ends_its_own_request_on
     """Every way to read a row of letters as one, two, ... pairs: 400 tokens take 3 s, a thousand minutes."""
     wanted = await ask.tokens(PROMPT)
     ambiguous = Guide("ebnf", 'root ::= s\ns ::= s s s | s s | "a"')
-    slow = asyncio.create_task(ask.chunks(PROMPT, guide=ambiguous, max_new_tokens=3000))
+    slow = asyncio.create_task(ask.chunks(PROMPT, guide=ambiguous, max_tokens=3000))
     while not slow.done():
         assert await ask.tokens(PROMPT) == wanted
     with pytest.raises(RequestRefused, match="takes too long to follow"):
@@ -183,16 +184,16 @@ async def test_a_guide_that_does_not_compile_is_refused_with_the_compilers_reaso
         {"guide": Guide("ebnf", "root ::= root")},
         {"guide": Guide("json_schema", '{"$ref": "#"}')},
         {"guide": Guide("ebnf", "root ::= a\na ::= b\nb ::= a")},
-        {"guide": Guide("ebnf", 'root ::= "a"'), "min_new_tokens": 8},
+        {"guide": Guide("ebnf", 'root ::= "a"'), "min_tokens": 8},
     ],
     ids=str,
 )
 async def test_a_request_for_which_no_token_is_allowed_is_refused_and_ends_alone(
     ask: Any, dead_end: dict[str, Any], narrowed: dict[str, Any]
 ) -> None:
-    other = asyncio.create_task(ask.chunks(PROMPT, max_new_tokens=40, ignore_eos=True, temperature=1.0, top_p=0.9))
+    other = asyncio.create_task(ask.chunks(PROMPT, max_tokens=40, ignore_eos=True, temperature=1.0, top_p=0.9))
     with pytest.raises(RequestRefused, match="no token is allowed next"):
-        await ask.chunks(PROMPT, max_new_tokens=8, temperature=1.0, **dead_end, **narrowed)
+        await ask.chunks(PROMPT, max_tokens=8, temperature=1.0, **dead_end, **narrowed)
     assert sum(len(chunk.token_ids) for chunk in await other) == 40
 
 
@@ -208,7 +209,7 @@ async def test_guides_leave_no_more_memory_behind_than_the_cache_may_have(ask: A
     async def many(count: int) -> None:
         for _ in range(count):
             text = "".join(draw.choices(string.ascii_letters, k=32_000))
-            await ask.tokens(PROMPT, guide=Guide("regex", text), max_new_tokens=1)
+            await ask.tokens(PROMPT, guide=Guide("regex", text), max_tokens=1)
 
     await many(6)  # the cache is full
     before = process.memory_info().rss

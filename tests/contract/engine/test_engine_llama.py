@@ -33,5 +33,5 @@ async def llama_engine(llama: Path) -> AsyncIterator[SGLangEngine]:
 async def test_greedy_prompts_equal_hugging_face(llama: Path, llama_engine: SGLangEngine) -> None:
     activate()
     reference, ask, wanted = Reference(llama), Asked(llama_engine), prompts(16)
-    served = await asyncio.gather(*(ask.tokens(p, max_new_tokens=16) for p in wanted))
+    served = await asyncio.gather(*(ask.tokens(p, max_tokens=16) for p in wanted))
     assert list(served) == [reference.greedy(p, 16) for p in wanted]

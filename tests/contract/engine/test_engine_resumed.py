@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from armature.engine.types import Chunk, Finish, Usage
+from armature.messages.tokens import Chunk, Finish, Usage
 from support.asking import Asked
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -26,7 +26,7 @@ KINDS = {
 
 async def resume(ask: Asked, whole: list[int], cut: int, logprobs: int | None = None, **sampling: object) -> list[Chunk]:
     """The chunks of a request of which the first `cut` tokens of `whole` were sent."""
-    request = ask.request([*PROMPT, *whole[:cut]], logprobs, max_new_tokens=TOTAL - cut, **sampling)
+    request = ask.request([*PROMPT, *whole[:cut]], logprobs, max_tokens=TOTAL - cut, **sampling)
     return [chunk async for chunk in ask.engine.generate(replace(request, sent=cut))]
 
 
@@ -44,7 +44,7 @@ def end(chunks: list[Chunk]) -> tuple[Finish | None, Usage | None]:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_it_goes_on_with_the_same_tokens_and_counts(ask: Asked, kind: str, cut: int) -> None:
     asked = {"ignore_eos": True} | KINDS[kind]
-    whole = await ask.chunks(PROMPT, max_new_tokens=TOTAL, **asked)
+    whole = await ask.chunks(PROMPT, max_tokens=TOTAL, **asked)
     rest = await resume(ask, tokens(whole), cut, **asked)
     assert tokens(rest) == tokens(whole)[cut:]
     assert end(rest) == end(whole)
@@ -55,15 +55,15 @@ async def test_it_goes_on_with_the_same_tokens_and_counts(ask: Asked, kind: str,
 async def test_a_history_that_was_lost_would_be_seen(ask: Asked, kind: str) -> None:
     """With the sent tokens as a part of the prompt the output is another one; else the test above could not fail."""
     asked = {"ignore_eos": True} | KINDS[kind]
-    whole = await ask.tokens(PROMPT, max_new_tokens=TOTAL, **asked)
+    whole = await ask.tokens(PROMPT, max_tokens=TOTAL, **asked)
     cut = CUTS[1]
-    assert await ask.tokens([*PROMPT, *whole[:cut]], max_new_tokens=TOTAL - cut, **asked) != whole[cut:]
+    assert await ask.tokens([*PROMPT, *whole[:cut]], max_tokens=TOTAL - cut, **asked) != whole[cut:]
 
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("top", [0, 2])
 async def test_logprobs_are_those_of_the_new_tokens(ask: Asked, top: int, cut: int) -> None:
-    whole = await ask.chunks(PROMPT, top, max_new_tokens=TOTAL, ignore_eos=True)
+    whole = await ask.chunks(PROMPT, top, max_tokens=TOTAL, ignore_eos=True)
     rest = await resume(ask, tokens(whole), cut, top, ignore_eos=True)
 
     def values(chunks: list[Chunk]) -> list[float]:
@@ -76,9 +76,9 @@ async def test_logprobs_are_those_of_the_new_tokens(ask: Asked, top: int, cut: i
 
 
 async def test_a_stop_string_across_the_cut_is_found(ask: Asked, reference) -> None:
-    free = await ask.tokens(PROMPT, max_new_tokens=TOTAL, ignore_eos=True)
+    free = await ask.tokens(PROMPT, max_tokens=TOTAL, ignore_eos=True)
     stop = reference.tokenizer.decode(free[2:5])
-    whole = await ask.chunks(PROMPT, max_new_tokens=TOTAL, ignore_eos=True, stop=(stop,))
+    whole = await ask.chunks(PROMPT, max_tokens=TOTAL, ignore_eos=True, stop=(stop,))
     assert len(tokens(whole)) > 3, "it stops before the cut"
     for cut in range(1, len(tokens(whole))):
         rest = await resume(ask, tokens(whole), cut, ignore_eos=True, stop=(stop,))
@@ -88,17 +88,17 @@ async def test_a_stop_string_across_the_cut_is_found(ask: Asked, reference) -> N
 
 @pytest.mark.parametrize("cut", [1, 3])
 async def test_min_tokens_counts_those_that_were_sent(ask: Asked, cut: int) -> None:
-    free = await ask.tokens(PROMPT, max_new_tokens=TOTAL, ignore_eos=True)
+    free = await ask.tokens(PROMPT, max_tokens=TOTAL, ignore_eos=True)
     stop_at = free[4]
-    asked = {"stop_token_ids": (stop_at,), "min_new_tokens": 7}
-    whole = await ask.chunks(PROMPT, max_new_tokens=TOTAL, **asked)
+    asked = {"stop_token_ids": (stop_at,), "min_tokens": 7}
+    whole = await ask.chunks(PROMPT, max_tokens=TOTAL, **asked)
     assert stop_at not in tokens(whole)[:7], "min_tokens keeps nothing away"
-    rest = await resume(ask, tokens(whole), cut, stop_token_ids=(stop_at,), min_new_tokens=7 - cut)
+    rest = await resume(ask, tokens(whole), cut, stop_token_ids=(stop_at,), min_tokens=7 - cut)
     assert tokens(rest) == tokens(whole)[cut:]
     assert end(rest) == end(whole)
 
 
 async def test_the_first_chunk_tells_the_cached_tokens(ask: Asked) -> None:
-    chunks = await ask.chunks(PROMPT, max_new_tokens=4, ignore_eos=True)
+    chunks = await ask.chunks(PROMPT, max_tokens=4, ignore_eos=True)
     assert chunks[-1].usage is not None
     assert [c.cached_tokens for c in chunks] == [chunks[-1].usage.cached_tokens] + [None] * (len(chunks) - 1)

@@ -22,20 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from armature.cli.worker import read
-from armature.engine.types import (
-    Chunk,
-    EngineInfo,
-    Finish,
-    GenerateRequest,
-    KvEventSource,
-    PromptChunk,
-    RankLoad,
-    RequestRefused,
-    TopLogprob,
-    Usage,
-)
+from armature.engine.types import EngineInfo, KvEventSource, RankLoad, RequestRefused
+from armature.messages.tokens import Chunk, Finish, GenerateRequest, PromptChunk, TopLogprob, Usage
 from armature.runtime.egress import Context
 from armature.runtime.logs import configure
+from armature.runtime.wire import read_token_ids
 from armature.worker.main import run_role
 from armature.worker.roles.aggregated import Aggregated
 from armature.worker.roles.base import WorkerSettings
@@ -104,7 +95,7 @@ class ScriptedEngine:
             self._record.line(event="end", id=request.request_id, aborted=aborted.is_set())
 
     async def _tokens(self, request: GenerateRequest, aborted: asyncio.Event) -> AsyncIterator[Chunk]:
-        s, total = request.sampling, request.sent + (request.sampling.max_new_tokens or 5)
+        s, total = request.sampling, request.sent + (request.sampling.max_tokens or 5)
         for index in range(s.n if request.echo else 0):
             own = [[], *([TopLogprob(token, ECHOED, 1)] for token in request.token_ids[1:])]
             logprobs = [math.nan, *(ECHOED for _ in request.token_ids[1:])]
@@ -182,7 +173,8 @@ class Recorded(Aggregated):
         self._record = record
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
-        self._record.line(event="request", id=context.id(), raw=request)
+        packed = isinstance(ids := request["token_ids"], bytes)
+        self._record.line(event="request", id=context.id(), packed=packed, raw=request | {"token_ids": read_token_ids(ids)})
         async for chunk in super().stream(request, context):
             yield chunk
 

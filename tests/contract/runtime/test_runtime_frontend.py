@@ -49,6 +49,17 @@ def test_nothing_changes_the_frontend_unless_that_is_asked_for(fresh: Host, admi
     assert all(path.startswith("/v1/") for path in others), f"other routes than those that answer requests: {others}"
 
 
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(fresh: Host) -> None:
+    frontend = fresh.frontend("--body-mb", "1")
+    fresh.worker()
+    fresh.routable(frontend)
+    large = {"model": "scripted", "prompt": "x" * 1_100_000, "messages": [], "input": ""}
+    for route in ("chat/completions", "completions", "responses", "messages", "embeddings"):
+        refused = call(frontend.port, f"/v1/{route}", large).status
+        assert refused in (413, 0), route  # 0: it closed the connection while the rest was on its way
+    assert call(frontend.port, "/v1/completions", {"model": "scripted", "prompt": "x" * 900_000, "max_tokens": 1}).status == 400
+
+
 @pytest.mark.parametrize("path", ["/health", "/live", "/metrics", "/v1/models"])
 def test_plain_routes_answer(pair: Pair, path: str) -> None:
     assert call(pair.frontend.port, path).status == 200

@@ -36,6 +36,12 @@ def test_chat_is_rendered_and_tokenized(pair: Pair) -> None:
     assert raw["eos_token_ids"] == [2] and raw["stop_conditions"]["stop_token_ids_hidden"] == [2]
 
 
+def test_a_prompt_arrives_packed(pair: Pair) -> None:
+    """As a list, each token would be an object before the worker has looked at the prompt's length."""
+    sent_chat(pair)
+    assert pair.worker.events("request")[-1]["packed"]
+
+
 def test_absent_max_tokens_is_null(pair: Pair) -> None:
     assert sent_chat(pair, max_tokens=None)["stop_conditions"]["max_tokens"] is None
     assert sent_chat(pair, max_tokens=None, max_completion_tokens=3)["stop_conditions"]["max_tokens"] == 3
@@ -45,7 +51,7 @@ def test_sampling_options_arrive_as_32_bit_numbers(pair: Pair) -> None:
     raw = sent_chat(
         pair, temperature=0.5, top_p=0.9, top_k=5, min_p=0.1, seed=7, presence_penalty=0.1, frequency_penalty=0.2, repetition_penalty=1.1
     )
-    read = wire.read_request(raw)
+    read = wire.read_request(raw, "r").sampling
     assert (read.temperature, read.top_k, read.seed) == (0.5, 5, 7)
     assert read.top_p == pytest.approx(0.9, rel=1e-6) and read.min_p == pytest.approx(0.1, rel=1e-6)
     assert read.presence_penalty == pytest.approx(0.1, rel=1e-6) and read.frequency_penalty == pytest.approx(0.2, rel=1e-6)
@@ -53,15 +59,15 @@ def test_sampling_options_arrive_as_32_bit_numbers(pair: Pair) -> None:
 
 
 def test_stop_strings_and_ids(pair: Pair) -> None:
-    assert wire.read_request(sent_chat(pair, stop="x")).stop == ("x",)
-    read = wire.read_request(sent_chat(pair, stop=["x", "yy"], stop_token_ids=[5]))
+    assert wire.read_request(sent_chat(pair, stop="x"), "r").sampling.stop == ("x",)
+    read = wire.read_request(sent_chat(pair, stop=["x", "yy"], stop_token_ids=[5]), "r").sampling
     assert read.stop == ("x", "yy") and read.stop_token_ids == (5, 2)
 
 
 def test_ignore_eos_and_min_tokens(pair: Pair) -> None:
     raw = sent_chat(pair, ignore_eos=True, min_tokens=2)
     assert raw["eos_token_ids"] == [] and raw["stop_conditions"]["stop_token_ids_hidden"] is None
-    read = wire.read_request(raw)
+    read = wire.read_request(raw, "r").sampling
     assert read.ignore_eos and read.min_tokens == 2 and read.stop_token_ids == ()
 
 
@@ -76,13 +82,13 @@ def test_ignore_eos_and_min_tokens(pair: Pair) -> None:
     ],
 )
 def test_logprobs_of_a_chat(pair: Pair, asked: dict[str, Any], arrives: int | None) -> None:
-    assert wire.read_request(sent_chat(pair, **asked)).logprobs == arrives
+    assert wire.read_request(sent_chat(pair, **asked), "r").logprobs == arrives
 
 
 @pytest.mark.parametrize("asked", [0, 2])
 def test_logprobs_of_a_completion(pair: Pair, asked: int) -> None:
     (raw,) = sent(pair, "/v1/completions", completion(logprobs=asked))
-    assert wire.read_request(raw).logprobs == asked
+    assert wire.read_request(raw, "r").logprobs == asked
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_logprobs_of_a_completion(pair: Pair, asked: int) -> None:
     ],
 )
 def test_guides(pair: Pair, asked: dict[str, Any], kind: str | None, text: str) -> None:
-    guide = wire.read_request(sent_chat(pair, **asked)).guide
+    guide = wire.read_request(sent_chat(pair, **asked), "r").sampling.guide
     assert (guide.kind if guide else None) == kind
     assert (guide.text if guide else "") == text
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from armature.engine.chunks import chunk, prompt_chunk
-from armature.engine.types import Chunk, Finish, RequestRefused, TopLogprob, Usage
+from armature.engine.types import RequestRefused
+from armature.messages.tokens import Chunk, Finish, TopLogprob, Usage
 
 
 def out(finish: dict[str, Any] | None = None, **meta: Any) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import torch
 from armature.engine.guides import compiler
 from armature.engine.guides.compiler import NO_BACKEND, Trial
 from armature.engine.guides.trials import Trials
-from armature.engine.types import Guide, GuidesUnavailable
+from armature.engine.types import GuidesUnavailable
 from armature.limits import DEFAULT_LIMITS
+from armature.messages.tokens import Guide
 
 
 class XGrammarGrammar:

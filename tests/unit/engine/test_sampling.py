@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from armature.engine.sampling import sampling_params
-from armature.engine.types import Guide, Sampling
+from armature.messages.tokens import Guide, Sampling
 
 
 def test_without_options_only_the_length_is_given() -> None:
@@ -15,8 +15,8 @@ def test_without_options_only_the_length_is_given() -> None:
 @pytest.mark.parametrize(
     ("sampling", "name", "value"),
     [
-        (Sampling(max_new_tokens=7), "max_new_tokens", 7),
-        (Sampling(min_new_tokens=3), "min_new_tokens", 3),
+        (Sampling(max_tokens=7), "max_new_tokens", 7),
+        (Sampling(min_tokens=3), "min_new_tokens", 3),
         (Sampling(temperature=0.0), "temperature", 0.0),
         (Sampling(top_p=0.5), "top_p", 0.5),
         (Sampling(top_k=4), "top_k", 4),

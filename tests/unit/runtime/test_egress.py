@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -84,6 +85,26 @@ def test_errors_pass_and_leave_nothing_in_flight() -> None:
         assert in_flight.count == 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("way", [push, pull])
+def test_an_error_does_not_hold_the_request(way: Any) -> None:
+    """The runtime keeps the last error of a process, and with it the frames that it passed."""
+
+    class Prompt:
+        pass
+
+    async def run() -> BaseException:
+        request = {"fail_at": 0, "token_ids": (prompt := Prompt())}
+        held.append(weakref.ref(prompt))
+        del prompt
+        with pytest.raises(RuntimeError) as caught:
+            [c async for c in way(three, InFlight())(request, Context())]
+        return caught.value
+
+    held: list[weakref.ref[Prompt]] = []
+    error = asyncio.run(run())
+    assert error.__traceback__ is not None and held[0]() is None
 
 
 def test_drained_waits_for_the_last_and_not_longer_than_allowed() -> None:

@@ -43,6 +43,12 @@ def test_the_admin_routes_are_closed_unless_asked_for(admin: bool, closed: str) 
     assert environ[env.DYN_HTTP_NO_ADMIN] == closed
 
 
+def test_bodies_are_bounded_whatever_the_environment_says() -> None:
+    environ = {env.DYN_HTTP_BODY_MB: "4000"}
+    prepare_environment(FrontendOptions(body_mb=3), environ)
+    assert environ[env.DYN_HTTP_BODY_MB] == "3"
+
+
 def test_the_users_peek_stays() -> None:
     environ = {env.DYN_HTTP_ERROR_PEEK_MS: "5"}
     prepare_environment(FrontendOptions(), environ)

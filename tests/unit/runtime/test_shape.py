@@ -32,7 +32,7 @@ def test_a_wrong_type_is_named(request_: Any, said: str) -> None:
     with pytest.raises(Malformed, match=said):
         check_shape(request_)
     with pytest.raises(wire.Unsupported, match=said):
-        wire.read_request(request_)
+        wire.read_request(request_, "r")
 
 
 def test_nulls_and_unknown_fields_are_nobodys_mistake() -> None:
@@ -41,4 +41,4 @@ def test_nulls_and_unknown_fields_are_nobodys_mistake() -> None:
 
 def test_a_meeting_place_must_be_whole() -> None:
     with pytest.raises(wire.Unsupported, match="bootstrap_info has no bootstrap_room"):
-        wire.read_request({"token_ids": [1], "bootstrap_info": {"bootstrap_host": "h", "bootstrap_port": 1}})
+        wire.read_request({"token_ids": [1], "bootstrap_info": {"bootstrap_host": "h", "bootstrap_port": 1}}, "r")

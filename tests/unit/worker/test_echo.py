@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armature.engine.types import Chunk, Finish, GenerateRequest, PromptChunk, Sampling, TopLogprob, Usage
+from armature.messages.tokens import Chunk, Finish, GenerateRequest, PromptChunk, Sampling, TopLogprob, Usage
 from armature.worker.echo import in_one_piece
-from armature.worker.translate import ChunkWriter
+from armature.worker.writer import ChunkWriter
 
 END = Chunk(0, [9], logprobs=[-1.0], top_logprobs=[[]], finish=Finish("length"), usage=Usage(3, 1, 0))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from armature.engine.types import EngineInfo
 from armature.limits import RequestLimits
+from armature.messages.tokens import Bootstrap, GenerateRequest, Guide, GuideKind, Sampling
 from armature.runtime import wire
 from armature.runtime.shape import SHAPE
 from armature.worker import nesting
@@ -59,51 +60,57 @@ REQUESTS = st.builds(lambda any_of_it, ids: any_of_it | ids, requests_of(SHAPE),
 def test_a_request_is_refused_or_lies_within_every_limit(raw: dict[str, Any]) -> None:
     refused = ""
     try:
-        read = check(wire.read_request(raw), BOUNDS)
+        read = check(wire.read_request(raw, "r"), BOUNDS)
     except wire.Unsupported as e:
         refused = str(e)
     if refused:
         assert len(refused) < 500
         return
+    s = read.sampling
     room = INFO.context_length - len(read.token_ids)
     assert 0 < len(read.token_ids) < INFO.context_length
-    assert all(type(t) is int and 0 <= t < INFO.vocab_size for t in (*read.token_ids, *read.stop_token_ids))
-    assert len(read.stop_token_ids) <= LIMITS.stop_token_ids
-    assert read.max_tokens is None or 0 <= read.max_tokens <= room
-    assert read.min_tokens is None or 0 <= read.min_tokens <= (room if read.max_tokens is None else read.max_tokens)
+    assert all(type(t) is int and 0 <= t < INFO.vocab_size for t in (*read.token_ids, *s.stop_token_ids))
+    assert len(s.stop_token_ids) <= LIMITS.stop_token_ids
+    assert s.max_tokens is None or 0 <= s.max_tokens <= room
+    assert s.min_tokens is None or 0 <= s.min_tokens <= (room if s.max_tokens is None else s.max_tokens)
     for value, low, high in (
-        (read.temperature, 0, 2),
-        (read.top_p, 0.9e-6, 1),
-        (read.min_p, 0, 1),
-        (read.frequency_penalty, -2, 2),
-        (read.presence_penalty, -2, 2),
-        (read.repetition_penalty, 0.9e-3, 2),
+        (s.temperature, 0, 2),
+        (s.top_p, 0.9e-6, 1),
+        (s.min_p, 0, 1),
+        (s.frequency_penalty, -2, 2),
+        (s.presence_penalty, -2, 2),
+        (s.repetition_penalty, 0.9e-3, 2),
     ):
         assert value is None or (math.isfinite(value) and low <= value <= high)
-    assert read.top_k is None or read.top_k == -1 or 1 <= read.top_k < 2**31
-    assert read.seed is None or (read.seed >= -(2**63) and read.seed + read.n <= 2**63)
-    assert 1 <= read.n <= LIMITS.outputs
+    assert s.top_k is None or s.top_k == -1 or 1 <= s.top_k < 2**31
+    assert s.seed is None or (s.seed >= -(2**63) and s.seed + s.n <= 2**63)
+    assert 1 <= s.n <= LIMITS.outputs
     assert read.logprobs is None or 0 <= read.logprobs <= LIMITS.top_logprobs
     assert read.dp_rank in (None, 0, 1) and (read.prefill_dp_rank is None or 0 <= read.prefill_dp_rank < 2**15)
     assert read.priority is None or -(2**31) <= read.priority < 2**31
-    assert len(read.stop) <= LIMITS.stop_strings and all(0 < len(s.encode()) <= LIMITS.stop_bytes for s in read.stop)
-    if read.guide:
-        assert len(read.guide.text.encode()) + sum(len(c.encode()) for c in read.guide.choices) <= LIMITS.guide_bytes
-        assert len(read.guide.choices) <= LIMITS.guide_choices
+    assert len(s.stop) <= LIMITS.stop_strings and all(0 < len(text.encode()) <= LIMITS.stop_bytes for text in s.stop)
+    if s.guide:
+        assert len(s.guide.text.encode()) + sum(len(c.encode()) for c in s.guide.choices) <= LIMITS.guide_bytes
+        assert len(s.guide.choices) <= LIMITS.guide_choices
     if read.bootstrap:
         assert 0 <= read.bootstrap.port < 2**16 and 0 <= read.bootstrap.room < 2**63
 
 
 def test_every_number_of_a_request_has_a_range() -> None:
     """A number that is added to a request, and not here, would reach the engine unchecked."""
-    numbers = {f.name for f in fields(wire.TokenRequest) if {"int", "float"} & set(str(f.type).split(" | "))}
-    assert numbers == set(BOUNDS.ranges)
-    assert {f.name for f in fields(wire.BootstrapInfo) if f.type == "int"} == set(BOUNDS.bootstrap)
-    assert set(GUIDE_FIELDS) == {"json_schema", "regex", "ebnf", "structural_tag", "choice"}
+    assert numbers(Sampling) == set(BOUNDS.sampling)
+    assert numbers(GenerateRequest) - {"sent"} == set(BOUNDS.request)  # `sent` is counted here
+    assert numbers(Bootstrap) == set(BOUNDS.bootstrap)
+    assert set(GUIDE_FIELDS) == set(get_args(GuideKind))
 
 
-def asked(**changes: Any) -> wire.TokenRequest:
-    return wire.TokenRequest(**{"token_ids": [5, 6]} | changes)
+def numbers(kind: type) -> set[str]:
+    return {f.name for f in fields(kind) if {"int", "float"} & set(str(f.type).split(" | "))}
+
+
+def asked(**changes: Any) -> GenerateRequest:
+    own = {name: changes.pop(name) for name in tuple(changes) if name in GenerateRequest.__dataclass_fields__}
+    return GenerateRequest(**{"request_id": "r", "token_ids": [5, 6], "sampling": Sampling(**changes)} | own)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +134,13 @@ def asked(**changes: Any) -> wire.TokenRequest:
         ({"stop": ("a", "b", "c")}, "stop has 3 strings; at most 2"),
         ({"stop": ("",)}, "stop has an empty string"),
         ({"stop": ("é" * 5,)}, "stop has a string of 10 bytes; at most 8"),
-        ({"guide": wire.GuideSpec("regex", "")}, "guided_regex is empty"),
-        ({"guide": wire.GuideSpec("regex", "a" * 201)}, "guided_regex has 201 bytes; at most 200"),
-        ({"guide": wire.GuideSpec("regex", "(" * 6 + ")" * 6)}, "guided_regex nests 6 levels deep; at most 5"),
-        ({"guide": wire.GuideSpec("choice", choices=("a",) * 4)}, "guided_choice has 4 choices; at most 3"),
-        ({"guide": wire.GuideSpec("json_schema", "[1")}, "guided_json .* is not a JSON document"),
-        ({"guide": wire.GuideSpec("regex", "a+"), "ignore_eos": True}, "ignore_eos cannot be used with guided_regex"),
-        ({"bootstrap": wire.BootstrapInfo("h", 1, 2**63)}, "bootstrap_room is an integer of more than 64 bits"),
+        ({"guide": Guide("regex", "")}, "guided_regex is empty"),
+        ({"guide": Guide("regex", "a" * 201)}, "guided_regex has 201 bytes; at most 200"),
+        ({"guide": Guide("regex", "(" * 6 + ")" * 6)}, "guided_regex nests 6 levels deep; at most 5"),
+        ({"guide": Guide("choice", choices=("a",) * 4)}, "guided_choice has 4 choices; at most 3"),
+        ({"guide": Guide("json_schema", "[1")}, "guided_json .* is not a JSON document"),
+        ({"guide": Guide("regex", "a+"), "ignore_eos": True}, "ignore_eos cannot be used with guided_regex"),
+        ({"bootstrap": Bootstrap("h", 1, 2**63)}, "bootstrap_room is an integer of more than 64 bits"),
     ],
 )
 def test_a_refusal_names_the_field_and_the_limit(changes: dict[str, Any], said: str) -> None:
@@ -149,7 +156,7 @@ def test_an_engine_of_first_tokens_is_not_told_the_clients_max_tokens() -> None:
 def test_the_smallest_value_passes_as_a_32_bit_number(field: str) -> None:
     import struct
 
-    low = BOUNDS.ranges[field].low
+    low = BOUNDS.sampling[field].low
     check(asked(**{field: struct.unpack("f", struct.pack("f", low))[0]}), BOUNDS)
 
 
@@ -180,5 +187,5 @@ def test_what_users_send_is_allowed_by_default() -> None:
     """A schema as tools have them, with as much of it as fits."""
     prop = {"type": "object", "properties": {"x": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"enum": ["a", "b"]}]}}}}
     schema = {"type": "object", "properties": {f"field_{i}": prop for i in range(200)}}
-    check_guide(wire.GuideSpec("json_schema", json.dumps(schema)), RequestLimits())
-    check_guide(wire.GuideSpec("choice", choices=tuple(f"choice {i}" for i in range(1000))), RequestLimits())
+    check_guide(Guide("json_schema", json.dumps(schema)), RequestLimits())
+    check_guide(Guide("choice", choices=tuple(f"choice {i}" for i in range(1000))), RequestLimits())

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armature.engine.types import Chunk, EngineInfo, Finish, GenerateRequest, Usage
+from armature.engine.types import EngineInfo
+from armature.messages.tokens import Chunk, Finish, GenerateRequest, Usage
 from armature.runtime import wire
 from armature.worker.limits import Bounds
+from armature.worker.reading import read
 from armature.worker.replay import CannotGoOn
-from armature.worker.translate import ChunkWriter, generate_request
+from armature.worker.writer import ChunkWriter
 
 BOUNDS = Bounds(EngineInfo(4096, 1, 8192, 16, 4096, 2, 0.0, vocab_size=300))
 PROMPT, CACHED, OUTPUT = [11, 12, 13], 2, [70, 71, 72, 73, 74, 75]
@@ -50,9 +52,9 @@ def test_its_figures_are_those_of_the_request_wherever_it_is_cut(chunks_of_attem
         raw = frontend.request
         if packed:
             raw = raw | {"token_ids": b"".join(t.to_bytes(4, "little") for t in raw["token_ids"])}
-        request = generate_request(raw, "r", BOUNDS)
+        request = read(raw, "r", BOUNDS)
         assert request.token_ids == PROMPT + sent and request.sent == len(sent)
-        assert (request.sampling.max_new_tokens, request.sampling.min_new_tokens) == (len(OUTPUT) - len(sent), max(0, 4 - len(sent)))
+        assert (request.sampling.max_tokens, request.sampling.min_tokens) == (len(OUTPUT) - len(sent), max(0, 4 - len(sent)))
         writer = ChunkWriter(request, wire.read_note(raw))
         last: dict[str, Any] = {}
         for chunk in answer(request, CACHED + attempt)[: many if attempt < len(chunks_of_attempts) else None]:
@@ -82,7 +84,7 @@ def test_what_depends_on_a_dead_engines_state_does_not_go_on(options: dict[str, 
     frontend = Frontend(**options)
     frontend.track(wire.with_note({"token_ids": [70]}, wire.Note(len(PROMPT), 0)))
     with pytest.raises(CannotGoOn):
-        generate_request(frontend.request, "r", BOUNDS)
+        read(frontend.request, "r", BOUNDS)
 
 
 @pytest.mark.parametrize("prompt_tokens", [0, -1, len(PROMPT) + 1])
@@ -90,7 +92,7 @@ def test_a_note_that_cannot_be_is_not_believed(prompt_tokens: int) -> None:
     frontend = Frontend()
     frontend.track(wire.with_note({"token_ids": []}, wire.Note(prompt_tokens, 0)))
     with pytest.raises(CannotGoOn):
-        generate_request(frontend.request, "r", BOUNDS)
+        read(frontend.request, "r", BOUNDS)
 
 
 def test_links_of_traces_are_no_notes() -> None:
@@ -99,6 +101,6 @@ def test_links_of_traces_are_no_notes() -> None:
 
 
 def test_several_outputs_carry_no_note() -> None:
-    request = generate_request({"token_ids": PROMPT, "sampling_options": {"n": 2}}, "r", BOUNDS)
+    request = read({"token_ids": PROMPT, "sampling_options": {"n": 2}}, "r", BOUNDS)
     written = ChunkWriter(request).write(Chunk(0, [7], cached_tokens=0))
     assert "worker_trace_link" not in written

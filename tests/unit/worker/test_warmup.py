@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from armature.engine.types import EngineInfo, GenerateRequest, GuidesUnavailable, RequestRefused, Sampling
+from armature.engine.types import EngineInfo, GuidesUnavailable, RequestRefused
 from armature.limits import DEFAULT_LIMITS
+from armature.messages.tokens import GenerateRequest, Sampling
 from armature.worker import warmup
 
 CPU = EngineInfo(4096, 1, 8192, 16, 16384, dp_size=1, load_seconds=0.0, vocab_size=300)

@@ -15,8 +15,9 @@ from typing import Any
 
 from armature.engine.guides import DEAD_END, compiler
 from armature.engine.guides.compiler import Outcome, Trial
-from armature.engine.types import Guide, GuidesUnavailable, RequestRefused
+from armature.engine.types import GuidesUnavailable, RequestRefused
 from armature.limits import RequestLimits
+from armature.messages.tokens import Guide
 
 AT_ONCE = 8  # trials that run; others wait. Each may take guide_compile_mb.
 REMEMBERED = 4096  # outcomes, of some hundred bytes each

@@ -9,6 +9,7 @@ from armature.config.router import Router
 from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy
+from armature.limits import BODY_MB
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:
@@ -54,6 +55,7 @@ def frontend_node(deployment: Deployment, source: ModelSource, needs: tuple[str,
             str(router.migration_limit),
             "--drain-s",
             f"{frontend.drain_s:g}",
+            *(("--body-mb", str(frontend.body_mb)) if frontend.body_mb != BODY_MB else ()),
             *_expected(deployment.model, source),
             *(("--admin-routes",) if frontend.admin else ()),
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from armature.engine.types import GenerateRequest
+from armature.messages.tokens import GenerateRequest
 from armature.roles.decode import ROLE
 from armature.worker.pair import Leg, check_leg
 from armature.worker.roles.base import WorkerSettings

@@ -6,18 +6,18 @@ worker tells the frontend where its bootstrap server is, so that the frontend ca
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from armature.engine.types import Engine, GenerateRequest
+from armature.engine.types import Engine
+from armature.messages.tokens import GenerateRequest
 from armature.roles.prefill import ROLE
-from armature.runtime import wire
-from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
+from armature.runtime.wire import read_note
 from armature.worker.pair import Leg, check_leg
 from armature.worker.roles.base import WorkerSettings
+from armature.worker.writer import HandoverWriter, Writer
 
 
 class Prefill(Leg):
@@ -34,12 +34,10 @@ class Prefill(Leg):
     def card(self) -> ModelCard:
         return replace(super().card, bootstrap=self._bootstrap)
 
-    async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
-        """Answer one leg: a single chunk, once the cache has gone over. Its token is dropped: decode gives it again."""
-        async with aclosing(super().stream(request, context)) as chunks:  # type: ignore[type-var]
-            async for chunk in chunks:
-                if chunk.get("finish_reason") not in (None, "cancelled"):
-                    yield wire.handed_over(request["bootstrap_info"], chunk.get("completion_usage"))
+    def writer(self, wanted: GenerateRequest, request: Mapping[str, Any]) -> Writer:
+        """Its token is dropped: decode gives it again."""
+        assert wanted.bootstrap is not None  # see check_leg
+        return HandoverWriter(wanted.bootstrap, read_note(request))
 
     def alone(self, request: GenerateRequest) -> GenerateRequest:
         return _first_token_only(super().alone(request))
@@ -51,8 +49,8 @@ class Prefill(Leg):
 
 
 def _first_token_only(request: GenerateRequest) -> GenerateRequest:
-    least = min(1, request.sampling.min_new_tokens or 0)
-    return replace(request, sampling=replace(request.sampling, max_new_tokens=1, min_new_tokens=least))
+    least = min(1, request.sampling.min_tokens or 0)
+    return replace(request, sampling=replace(request.sampling, max_tokens=1, min_tokens=least))
 
 
 def open_role(settings: WorkerSettings) -> Prefill:

@@ -1,0 +1,1 @@
+"""What roles and engines say to each other, one module for each kind of request."""
