@@ -45,7 +45,7 @@ def at_tab(line: str, **environment: str) -> list[str]:
         ("armature up --d", ["--dry-run", "--draw"]),
         ("armature up --draw ", list(FORMS)),
         ("armature plan agg --js", ["--json"]),
-        ("armature up agg frontend.", ["frontend.admin=", "frontend.drain_s=", "frontend.host=", "frontend.port="]),
+        ("armature up agg frontend.", ["frontend.admin=", "frontend.body_mb=", "frontend.drain_s=", "frontend.host=", "frontend.port="]),
         ("armature bench topology=agg,dis", ["topology=agg,disagg", "topology=agg,disagg_router", "topology=agg,disagg_same_gpu"]),
         ("armature models ", ["make", "fetch"]),
         ("armature flags max_run", ["max_running_requests"]),
