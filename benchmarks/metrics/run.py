@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.common.models import tiny_model
 from benchmarks.common.rounds import run_in_rounds
 
-from armature.engine import sglang_engine
+from armature.engine import token_engine
 from armature.messages.tokens import GenerateRequest, Sampling
 from armature.telemetry.exposition import text
 
@@ -27,13 +27,13 @@ FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-request
 USERS, TOKENS = 8, 200
 
 
-async def ask(engine: sglang_engine.SGLangEngine, name: str) -> int:
+async def ask(engine: token_engine.SGLangTokenEngine, name: str) -> int:
     """Chunks of one request."""
     sampling = Sampling(max_tokens=TOKENS, temperature=0.0, ignore_eos=True)
     return len([c async for c in engine.generate(GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], sampling))])
 
 
-async def once(engine: sglang_engine.SGLangEngine, name: str, samples: dict[str, list[float]]) -> None:
+async def once(engine: token_engine.SGLangTokenEngine, name: str, samples: dict[str, list[float]]) -> None:
     cpu, began = time.process_time(), time.perf_counter()
     chunks = sum(await asyncio.gather(*(ask(engine, f"{name}-{user}") for user in range(USERS))))
     samples["cpu_us_per_chunk"].append((time.process_time() - cpu) / chunks * 1e6)
@@ -49,7 +49,7 @@ async def once(engine: sglang_engine.SGLangEngine, name: str, samples: dict[str,
 async def measure(rounds: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         model = tiny_model(Path(folder))
-        engines = {name: sglang_engine.start(model, FLAGS + flags) for name, flags in (("off", []), ("on", ["--enable-metrics"]))}
+        engines = {name: token_engine.start(model, FLAGS + flags) for name, flags in (("off", []), ("on", ["--enable-metrics"]))}
         kinds = ("tok_s_c8", "cpu_us_per_chunk", "loads_ms", "scrape_ms")
         samples: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in engines}
         for name, engine in engines.items():

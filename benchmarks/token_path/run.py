@@ -19,8 +19,9 @@ import psutil
 from benchmarks.common.models import tiny_model
 from benchmarks.common.rounds import run_in_rounds
 
-from armature.engine import arguments, series, sglang_engine
+from armature.engine import arguments, series, token_engine
 from armature.engine.guides.trials import Trials
+from armature.engine.sglang_engine import Launched
 from armature.limits import DEFAULT_LIMITS
 from armature.messages.tokens import GenerateRequest, Sampling
 
@@ -28,21 +29,23 @@ RECORD = Path(__file__).parent / "records" / "cpu.json"
 FLAGS = ["--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "error"]
 
 
-def open_engine(model: Path, direct: bool) -> tuple[sglang_engine.SGLangEngine, float]:
+def open_engine(model: Path, direct: bool) -> tuple[token_engine.SGLangTokenEngine, float]:
     """An engine, and the resident memory in MiB of the processes that it started."""
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     if direct:
-        engine = sglang_engine.start(model, FLAGS)
+        engine = token_engine.start(model, FLAGS)
     else:
         server_args = arguments.parse(FLAGS, model_path=str(model))
         from sglang.srt.entrypoints.engine import Engine
 
-        engine = sglang_engine.SGLangEngine(Engine(server_args=server_args), Trials(DEFAULT_LIMITS), series.fresh_folder(), 0.0)
+        engine = token_engine.SGLangTokenEngine(
+            Launched(Engine(server_args=server_args), series.fresh_folder(), 0.0), Trials(DEFAULT_LIMITS)
+        )
     started = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     return engine, sum(p.memory_info().rss for p in started) / 2**20
 
 
-async def ask(engine: sglang_engine.SGLangEngine, name: str, tokens: int) -> tuple[float, float, int]:
+async def ask(engine: token_engine.SGLangTokenEngine, name: str, tokens: int) -> tuple[float, float, int]:
     """(seconds to the first token, seconds in all, chunks) of one request."""
     request = GenerateRequest(name, [hash(name) % 400 + 20, 30, 31, 32], Sampling(max_tokens=tokens, temperature=0.0, ignore_eos=True))
     began, first, chunks = time.perf_counter(), 0.0, 0

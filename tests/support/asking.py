@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from armature.engine.sglang_engine import SGLangEngine
+from armature.engine.token_engine import SGLangTokenEngine
 from armature.messages.tokens import Chunk, GenerateRequest, Sampling
 
 FLAGS = ("--device", "cpu", "--max-total-tokens", "8192", "--max-running-requests", "16", "--log-level", "warning")
@@ -13,7 +13,7 @@ FLAGS = ("--device", "cpu", "--max-total-tokens", "8192", "--max-running-request
 class Asked:
     """Asks the engine with less to write."""
 
-    def __init__(self, engine: SGLangEngine) -> None:
+    def __init__(self, engine: SGLangTokenEngine) -> None:
         self.engine = engine
         self.count = 0
 

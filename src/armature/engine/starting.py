@@ -32,8 +32,8 @@ def meeting_in(folder: Path, server_args: Any) -> Iterator[None]:
         del os.environ[env.SGLANG_RENDEZVOUS]
 
 
-def token_engine(start_beside: Callable[[Any], int]) -> Any:
-    """SGLang's Engine class with the schedulers' tokens going straight to the tokenizer manager, and `engine.scheduler` in them.
+def engine_class(start_beside: Callable[[Any], int] | None = None) -> Any:
+    """SGLang's Engine class with the schedulers' output going straight to the tokenizer manager, and `engine.scheduler` in them.
 
     start_beside: starts one more process of the engine, before its schedulers, and returns its id; it is given SGLang's arguments.
 
@@ -44,7 +44,7 @@ def token_engine(start_beside: Callable[[Any], int]) -> Any:
 
     stock.run_data_parallel_controller_process = controller.run
 
-    class TokenEngine(stock.Engine):
+    class OurEngine(stock.Engine):
         run_scheduler_process_func = staticmethod(scheduler.run)
 
         def __init__(self, **kwargs: Any) -> None:
@@ -60,16 +60,16 @@ def token_engine(start_beside: Callable[[Any], int]) -> Any:
         @classmethod
         def _launch_scheduler_processes(cls, server_args: Any, *args: Any, **kwargs: Any) -> Any:
             with forking.instead_of_spawning() if _may_fork() else contextlib.nullcontext():
-                beside = start_beside(server_args)
+                beside = [] if start_beside is None else [start_beside(server_args)]
                 result, processes = super()._launch_scheduler_processes(server_args, *args, **kwargs)
-            result.all_child_pids.append(beside)
+            result.all_child_pids.extend(beside)
             return result, processes
 
         @classmethod
         def _launch_detokenizer_subprocesses(cls, *_args: Any, **_kwargs: Any) -> tuple[list[Any], list[str]]:
             return [], []
 
-    return TokenEngine
+    return OurEngine
 
 
 def _may_fork() -> bool:

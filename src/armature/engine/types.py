@@ -72,17 +72,13 @@ class KvEventSource:
 
 
 class Engine(Protocol):
-    """One generating engine. It is ready when its constructor's helper has returned it."""
+    """The life of one engine, whatever it is asked. It is ready when its starting function has returned it."""
 
     @property
     def info(self) -> EngineInfo: ...
 
-    def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
-        """Chunks of all outputs as they come. Raises RequestRefused before the first chunk for what it cannot do."""
-        ...
-
     def abort(self, request_id: str) -> None:
-        """Stop working on a request. Its stream ends with a `cancelled` finish. Unknown ids are ignored."""
+        """Stop working on a request. What waits for its answer ends. Unknown ids are ignored."""
         ...
 
     async def healthy(self) -> bool:
@@ -116,16 +112,27 @@ class Engine(Protocol):
         """The engine's own Prometheus series as they are now; none unless its flags ask for them. Safe to call in any thread."""
         ...
 
-    def kv_event_sources(self) -> list[KvEventSource]:
-        """One for each data-parallel rank on this host; none when KV events are off."""
-        ...
-
     def watch(self, on_death: Callable[[str], None]) -> None:
         """Have `on_death` called, on the event loop, with the name of the first process of the engine that dies by itself."""
         ...
 
     def shutdown(self) -> None:
         """End every process that the engine started. Safe to call twice."""
+        ...
+
+
+class TokenEngine(Engine, Protocol):
+    """An engine that generates tokens."""
+
+    def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """Chunks of all outputs as they come; of an aborted request, the last has the finish `cancelled`.
+
+        Raises RequestRefused before the first chunk for what it cannot do.
+        """
+        ...
+
+    def kv_event_sources(self) -> list[KvEventSource]:
+        """One for each data-parallel rank on this host; none when KV events are off."""
         ...
 
 

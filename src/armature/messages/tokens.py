@@ -1,6 +1,6 @@
 """A prompt and its output, in token ids: what passes between the runtime's side of a worker and the engine's.
 
-Neither side knows the other's dicts. `runtime.wire` reads a request into these types, `engine.sglang_engine` answers it in them.
+Neither side knows the other's dicts. `runtime.wire` reads a request into these types, `engine.token_engine` answers it in them.
 """
 
 from __future__ import annotations

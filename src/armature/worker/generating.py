@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
-from armature.engine.types import Engine, RequestRefused
+from armature.engine.types import RequestRefused, TokenEngine
 from armature.messages.tokens import GenerateRequest, Sampling
 from armature.roles.kind import RoleKind
 from armature.runtime.egress import Context, on_cancel
@@ -45,7 +45,7 @@ class Generating:
     MAKES_FIRST_TOKEN = True  # otherwise another engine does
     MAKES_THE_REST = True  # otherwise another engine does
 
-    def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
+    def __init__(self, engine: TokenEngine, settings: WorkerSettings) -> None:
         self.engine = engine
         self._settings = settings
         self._bounds = Bounds(engine.info, settings.limits, first_token_only=not self.MAKES_THE_REST)

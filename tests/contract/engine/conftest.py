@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from armature.engine.cpu import activate
-from armature.engine.sglang_engine import SGLangEngine, start
+from armature.engine.token_engine import SGLangTokenEngine, start
 from armature.limits import RequestLimits
 from support.asking import FLAGS, Asked
 from support.models import tiny
@@ -31,12 +31,12 @@ def reference(model: Path) -> Reference:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def engine(model: Path) -> AsyncIterator[SGLangEngine]:
+async def engine(model: Path) -> AsyncIterator[SGLangTokenEngine]:
     engine = start(model, FLAGS, LIMITS)
     yield engine
     engine.shutdown()
 
 
 @pytest.fixture(scope="session")
-def ask(engine: SGLangEngine) -> Asked:
+def ask(engine: SGLangTokenEngine) -> Asked:
     return Asked(engine)

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import pytest
 
-from armature.engine.sglang_engine import SGLangEngine
+from armature.engine.token_engine import SGLangTokenEngine
 from armature.engine.types import RequestRefused
 from armature.messages.tokens import NOBODY, Guide
 from support.asking import Asked
@@ -105,7 +105,7 @@ async def test_a_grammar_is_kept(ask, reference: Reference, guide: Guide, patter
     assert re.fullmatch(pattern, text)
 
 
-async def test_an_abort_ends_the_stream_and_frees_the_slot(ask, engine: SGLangEngine) -> None:
+async def test_an_abort_ends_the_stream_and_frees_the_slot(ask, engine: SGLangTokenEngine) -> None:
     request = ask.request(PROMPT, max_tokens=3000, ignore_eos=True)
     seen = []
     async for chunk in engine.generate(request):
@@ -117,7 +117,7 @@ async def test_an_abort_ends_the_stream_and_frees_the_slot(ask, engine: SGLangEn
     assert await ask.idle()
 
 
-async def test_an_abort_reaches_all_outputs_of_a_request(ask, engine: SGLangEngine) -> None:
+async def test_an_abort_reaches_all_outputs_of_a_request(ask, engine: SGLangTokenEngine) -> None:
     request = ask.request(PROMPT, n=3, max_tokens=3000, ignore_eos=True)
     seen = []
     async for chunk in engine.generate(request):
@@ -129,14 +129,14 @@ async def test_an_abort_reaches_all_outputs_of_a_request(ask, engine: SGLangEngi
 
 
 @pytest.mark.parametrize("n", [1, 2])
-async def test_leaving_a_stream_frees_the_slot(ask, engine: SGLangEngine, n: int) -> None:
+async def test_leaving_a_stream_frees_the_slot(ask, engine: SGLangTokenEngine, n: int) -> None:
     async with aclosing(engine.generate(ask.request(PROMPT, n=n, max_tokens=3000, ignore_eos=True))) as chunks:
         async for _ in chunks:
             break
     assert await ask.idle()
 
 
-async def test_an_unknown_abort_is_ignored(engine: SGLangEngine) -> None:
+async def test_an_unknown_abort_is_ignored(engine: SGLangTokenEngine) -> None:
     engine.abort("nobody")
     assert await engine.healthy()
 
@@ -164,7 +164,7 @@ async def test_a_broken_grammar_is_refused_and_the_engine_goes_on(ask) -> None:
     assert await ask.tokens(PROMPT)
 
 
-async def test_info_is_what_was_asked_for(engine: SGLangEngine) -> None:
+async def test_info_is_what_was_asked_for(engine: SGLangTokenEngine) -> None:
     assert await engine.healthy()
     info = engine.info
     assert (info.context_length, info.total_kv_blocks * info.block_size, info.max_running_requests, info.dp_size) == (4096, 8192, 16, 1)
@@ -177,7 +177,7 @@ async def test_tokens_of_concurrent_requests_do_not_mix(ask) -> None:
     assert together[:4] == alone
 
 
-async def test_no_chunk_waits_for_the_output_to_end(ask, engine: SGLangEngine) -> None:
+async def test_no_chunk_waits_for_the_output_to_end(ask, engine: SGLangTokenEngine) -> None:
     began = time.monotonic()
     times = []
     async for chunk in engine.generate(ask.request(PROMPT, max_tokens=64, ignore_eos=True)):
@@ -206,7 +206,7 @@ async def test_the_load_is_told_while_a_request_runs_and_after_it(ask: Asked) ->
     assert load.total_tokens > 0
 
 
-async def test_ranks_can_still_meet_once_the_engine_serves(engine: SGLangEngine) -> None:
+async def test_ranks_can_still_meet_once_the_engine_serves(engine: SGLangTokenEngine) -> None:
     """NCCL connects a group at its first use: on a GPU that was the first guide, and it waited for a file that was gone."""
     assert (engine._series_folder / "rendezvous").is_file()
 

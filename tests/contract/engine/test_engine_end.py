@@ -14,7 +14,7 @@ pytestmark = pytest.mark.engine
 PROGRAM = """
 import os, sys, psutil, uvloop
 from pathlib import Path
-from armature.engine.sglang_engine import start
+from armature.engine.token_engine import start
 from armature.messages.tokens import GenerateRequest, Sampling
 
 async def main():

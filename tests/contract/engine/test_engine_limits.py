@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from armature.engine.sglang_engine import SGLangEngine
+from armature.engine.token_engine import SGLangTokenEngine
 from armature.engine.types import RequestRefused
 from armature.messages.tokens import Guide
 from armature.runtime import wire
@@ -52,7 +52,7 @@ async def test_the_first_use_of_an_option_holds_up_nobody(ask: Any, sampling: di
     assert time.monotonic() - began < IN_TIME_S
 
 
-async def test_nothing_is_compiled_on_a_cpu(engine: SGLangEngine) -> None:
+async def test_nothing_is_compiled_on_a_cpu(engine: SGLangTokenEngine) -> None:
     """The scheduler is a fork of this process: what is off here is off there."""
     import torch
     from sglang.srt.sampling.penaltylib.repetition_penalty import apply_scaling_penalties
@@ -63,7 +63,7 @@ async def test_nothing_is_compiled_on_a_cpu(engine: SGLangEngine) -> None:
     assert logits.tolist() == [[-2.0, 1.0]] and not counters["stats"]
 
 
-def extremes(engine: SGLangEngine) -> st.SearchStrategy[dict[str, Any]]:
+def extremes(engine: SGLangTokenEngine) -> st.SearchStrategy[dict[str, Any]]:
     """Raw requests whose numbers lie at, or just within, the ends of their ranges."""
     bounds = Bounds(engine.info)
     ends = {name: st.sampled_from([r.low, r.high, *r.also]) for name, r in (bounds.sampling | bounds.request).items()}
@@ -88,7 +88,7 @@ def extremes(engine: SGLangEngine) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-async def test_the_worst_values_that_are_allowed_are_answered_and_the_engine_lives_on(ask: Any, engine: SGLangEngine) -> None:
+async def test_the_worst_values_that_are_allowed_are_answered_and_the_engine_lives_on(ask: Any, engine: SGLangTokenEngine) -> None:
     wanted = await ask.tokens(PROMPT)
     found: list[dict[str, Any]] = []
 
@@ -117,7 +117,7 @@ async def test_the_worst_values_that_are_allowed_are_answered_and_the_engine_liv
     assert await engine.healthy() and await ask.tokens(PROMPT) == wanted
 
 
-async def test_a_stop_id_beyond_the_vocabulary_never_reaches_the_engine(engine: SGLangEngine) -> None:
+async def test_a_stop_id_beyond_the_vocabulary_never_reaches_the_engine(engine: SGLangTokenEngine) -> None:
     raw = {"token_ids": PROMPT, "stop_conditions": {"max_tokens": 4, "min_tokens": 2, "stop_token_ids": [999999]}}
     with pytest.raises(wire.Unsupported, match="stop_token_ids has the token id 999999"):
         check(wire.read_request(raw, "r"), Bounds(engine.info))

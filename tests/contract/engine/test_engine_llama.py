@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from armature.engine.cpu import activate
-from armature.engine.sglang_engine import SGLangEngine, start
+from armature.engine.token_engine import SGLangTokenEngine, start
 from support.asking import FLAGS, Asked
 from support.models import tiny
 from support.reference import Reference, prompts
@@ -24,13 +24,13 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def llama_engine(llama: Path) -> AsyncIterator[SGLangEngine]:
+async def llama_engine(llama: Path) -> AsyncIterator[SGLangTokenEngine]:
     engine = start(llama, FLAGS)
     yield engine
     engine.shutdown()
 
 
-async def test_greedy_prompts_equal_hugging_face(llama: Path, llama_engine: SGLangEngine) -> None:
+async def test_greedy_prompts_equal_hugging_face(llama: Path, llama_engine: SGLangTokenEngine) -> None:
     activate()
     reference, ask, wanted = Reference(llama), Asked(llama_engine), prompts(16)
     served = await asyncio.gather(*(ask.tokens(p, max_tokens=16) for p in wanted))

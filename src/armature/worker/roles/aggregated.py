@@ -18,6 +18,6 @@ class Aggregated(Generating):
 
 def open_role(settings: WorkerSettings) -> Aggregated:
     """Start SGLang and return once it is loaded."""
-    from armature.engine.sglang_engine import start
+    from armature.engine.token_engine import start
 
     return Aggregated(start(settings.model_path, settings.engine_args, settings.limits), settings)

@@ -27,6 +27,6 @@ class Decode(Leg):
 
 def open_role(settings: WorkerSettings) -> Decode:
     """Start SGLang and return once it is loaded."""
-    from armature.engine.sglang_engine import start
+    from armature.engine.token_engine import start
 
     return Decode(start(settings.model_path, settings.engine_args, settings.limits, disaggregation_mode="decode"), settings)

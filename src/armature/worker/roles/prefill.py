@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from armature.engine.types import Engine
+from armature.engine.types import TokenEngine
 from armature.messages.tokens import GenerateRequest
 from armature.roles.prefill import ROLE
 from armature.runtime.registration import ModelCard
@@ -26,7 +26,7 @@ class Prefill(Leg):
     ROLE = ROLE
     MAKES_THE_REST = False
 
-    def __init__(self, engine: Engine, settings: WorkerSettings, bootstrap: tuple[str, int]) -> None:
+    def __init__(self, engine: TokenEngine, settings: WorkerSettings, bootstrap: tuple[str, int]) -> None:
         super().__init__(engine, settings)
         self._bootstrap = bootstrap
 
@@ -55,7 +55,7 @@ def _first_token_only(request: GenerateRequest) -> GenerateRequest:
 
 def open_role(settings: WorkerSettings) -> Prefill:
     """Start SGLang and return once it is loaded."""
-    from armature.engine.sglang_engine import start
+    from armature.engine.token_engine import start
 
     engine = start(settings.model_path, settings.engine_args, settings.limits, disaggregation_mode="prefill")
     return Prefill(engine, settings, engine.bootstrap)
