@@ -129,7 +129,7 @@ def read(argv: list[str]) -> tuple[WorkerSettings, ServeOptions, str]:
     from armature.runtime.endpoint import check_name
     from armature.runtime.planes import from_options
     from armature.telemetry.kv_events.durable import Component
-    from armature.worker.control import ControlOptions
+    from armature.worker.control.server import ControlOptions
     from armature.worker.kv_events import DurableEvents
     from armature.worker.lifecycle import ServeOptions
     from armature.worker.roles.base import WorkerSettings

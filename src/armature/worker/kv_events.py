@@ -57,11 +57,11 @@ class KvEvents:
         finally:
             context.destroy(linger=0)
 
-    async def check(self, body: dict[str, Any]) -> dict[str, Any]:
-        """{} -> {"worker", "ranks": [{"rank", "blocks", "missing", "stale"}]}.
+    async def check(self, hashes: bool = False) -> dict[str, Any]:
+        """{"worker", "ranks": [{"rank", "blocks", "missing", "stale"}]}, or {"error"}.
 
         worker: its id in the runtime. blocks: how many the rank holds. missing, stale: by how many of them what had been passed
-        on was wrong, which is mended with that. With {"hashes": true} also "hashes", the blocks.
+        on was wrong, which is mended with that. hashes: also "hashes", the blocks.
         """
         try:
             async with asyncio.timeout(CHECK_S):
@@ -69,7 +69,7 @@ class KvEvents:
         except TimeoutError:
             return {"error": f"an engine did not report its cache within {CHECK_S:g} s"}
         ranks = [{"rank": relay.rank, **asdict(d)} for relay, d in zip(self.relays, differences, strict=True)]
-        if body.get("hashes"):
+        if hashes:
             ranks = [rank | {"hashes": list(relay.mirror)} for rank, relay in zip(ranks, self.relays, strict=True)]
         return {"worker": self._worker, "ranks": ranks}
 

@@ -30,8 +30,8 @@ from armature.runtime.endpoint import Served
 from armature.runtime.listing import Listing
 from armature.runtime.planes import Planes, connect, prepare, prepare_system
 from armature.runtime.signals import Stop
-from armature.worker import control
-from armature.worker.control import ControlOptions
+from armature.worker.control import server as control
+from armature.worker.control.server import ControlOptions
 from armature.worker.liveness import keep_watch
 from armature.worker.roles.base import Companion, Role
 

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """The companion that tells. publish_load: routers, too. labels: `catalogue.COMMON` without the worker's id."""
+    """The companion that tells. publish_load: routers, too. labels: `catalogue.COMMON` without the worker's id.
 
-    def __init__(self, engine: Engine, kv_events: KvEvents | None, publish_load: bool, labels: dict[str, str]) -> None:
-        self._engine, self._kv_events, self._publish_load, self._labels = engine, kv_events, publish_load, labels
+    kv_events: of a worker that has them.
+    """
+
+    def __init__(self, engine: Engine, publish_load: bool, labels: dict[str, str], kv_events: KvEvents | None = None) -> None:
+        self._engine, self._publish_load, self._labels, self._kv_events = engine, publish_load, labels, kv_events
         info = engine.info
         self._load_seconds = info.load_seconds
         self.load = LoadWatch(engine.loads, range(info.dp_size), info.block_size)

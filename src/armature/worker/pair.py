@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
-from uuid import uuid4
 
-from armature.messages.tokens import NOBODY, Bootstrap, GenerateRequest, Sampling
+from armature.messages.tokens import NOBODY, Bootstrap, GenerateRequest
 from armature.runtime.wire import Unsupported
+from armature.worker.control import pair_probe
+from armature.worker.control.route import Route
 from armature.worker.generating import Generating
-from armature.worker.roles.base import ControlRoute
-
-PROBE_ROUTE = "pair/probe"
 
 
 class Leg(Generating):
@@ -21,22 +18,9 @@ class Leg(Generating):
         """Its KV cache goes to nobody, or comes from nobody."""
         return replace(request, bootstrap=Bootstrap(NOBODY, 0, request.dp_rank or 0))
 
-    def routes(self) -> dict[str, ControlRoute]:
+    def routes(self) -> tuple[Route, ...]:
         """Also the probe of a pair: one real token with a partner."""
-        return super().routes() | {PROBE_ROUTE: self._probe}
-
-    async def _probe(self, body: dict[str, Any]) -> dict[str, Any]:
-        """{"host", "port", "room", "token_ids", "timeout_s"} -> {"token_ids"}, or {"error"} with the reason."""
-        request_id = f"probe-{uuid4().hex}"
-        sampling = Sampling(max_tokens=1, temperature=0.0, ignore_eos=True)
-        meet = Bootstrap(body["host"], body["port"], body["room"])
-        try:
-            asked = GenerateRequest(request_id, body["token_ids"], sampling, bootstrap=meet)
-            return {"token_ids": await self.one_token(asked, body["timeout_s"])}
-        except TimeoutError:
-            return {"error": f"no token within {body['timeout_s']:g} s"}
-        except RuntimeError as e:
-            return {"error": str(e)}
+        return (*super().routes(), pair_probe.route(self.one_token))
 
 
 def check_leg(request: GenerateRequest) -> GenerateRequest:

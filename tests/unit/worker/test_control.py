@@ -20,10 +20,17 @@ from multidict import CIMultiDict
 
 from armature import control
 from armature.errors import UserError
-from armature.worker.control import ALL, LIMIT, ControlOptions, below, chosen, refusal, serving
+from armature.worker.control.profile import Start, below
+from armature.worker.control.route import Body, Route
+from armature.worker.control.server import ALL, LIMIT, ControlOptions, chosen, refusal, serving
 
 TOKEN = "a-token"
 GOOD = {"Host": "armature", "Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+
+
+class Told(Body):
+    a: int | str | None = None
+    wrong: int | None = None
 
 
 class Routes:
@@ -32,14 +39,14 @@ class Routes:
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
 
-    def named(self) -> dict[str, Any]:
-        return {"load": self.load, "profile/start": self.load}
+    def named(self) -> tuple[Route, ...]:
+        return Route("load", Told, self.load), Route("profile/start", Told, self.load)
 
-    async def load(self, body: dict[str, Any]) -> dict[str, Any]:
-        self.told.append(body)
-        if "wrong" in body:
+    async def load(self, body: Told) -> dict[str, Any]:
+        self.told.append(body.model_dump(exclude_unset=True))
+        if body.wrong:
             raise ValueError("this cannot be")
-        return {"told": body}
+        return {"told": self.told[-1]}
 
 
 @asynccontextmanager
@@ -115,6 +122,14 @@ async def test_nobody_else_is(folder: Path, headers: dict[str, str | None], stat
 async def test_only_an_object_is_a_command(folder: Path, body: bytes) -> None:
     async with served(folder, ALL) as routes:
         assert await ask(folder, {}, body) == 400
+    assert routes.told == []
+
+
+async def test_a_wrong_field_is_named(folder: Path) -> None:
+    async with served(folder, ALL) as routes:
+        for body, said in (({"b": 1}, "b: Extra inputs"), ({"wrong": "1"}, "wrong: Input should be a valid integer")):
+            with pytest.raises(control.Refused, match=said):
+                await asyncio.to_thread(control.call, folder, "load", body, 5)
     assert routes.told == []
 
 
@@ -234,16 +249,21 @@ def run(tmp_path: Path) -> Path:
             "../10",
             "~/../../../x\0",
         ),
-        *(None, 1, ["a"], {"a": 1}),
     ],
     ids=repr,
 )
-def test_nothing_is_written_outside_the_run(run: Path, folder: object) -> None:
+def test_nothing_is_written_outside_the_run(run: Path, folder: str) -> None:
     with pytest.raises(ValueError, match="folder"):
         below(run, folder)
-    if isinstance(folder, str) and folder and "\0" not in folder:
+    if folder and "\0" not in folder:
         with pytest.raises(ValueError, match="folder"):
             below(run, str(run / folder))
+
+
+@pytest.mark.parametrize("folder", [None, 1, ["a"], {"a": 1}, ""], ids=repr)
+def test_a_trace_needs_the_path_of_a_folder(folder: object) -> None:
+    with pytest.raises(ValueError, match="folder"):
+        Start.model_validate({"folder": folder})
 
 
 def test_below_the_run_is_the_run(run: Path, tmp_path: Path) -> None:

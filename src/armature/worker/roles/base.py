@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from armature.limits import DEFAULT_LIMITS, RequestLimits
 from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
+from armature.worker.control.route import Route
 from armature.worker.kv_events import DurableEvents
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
-
-# Takes a JSON object and returns one. Raises KeyError, TypeError or ValueError for what it cannot be told.
-ControlRoute = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,8 @@ class Role(Protocol):
         """Answer one request in chunks of the runtime's shape."""
         ...
 
-    def routes(self) -> Mapping[str, ControlRoute]:
-        """The commands that it can be given (`worker.control`): name -> function. Off unless asked for."""
+    def routes(self) -> Sequence[Route]:
+        """The commands that it can be given (`worker.control`). Off unless asked for."""
         ...
 
     def companions(self) -> Sequence[Companion]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from armature.control import HOST, PATH, SOCKET, TOKEN
 from armature.errors import UserError, nearest
+from armature.worker.control.route import Route
 
 if TYPE_CHECKING:
     from aiohttp.web import Request, Response
-
-    from armature.worker.roles.base import ControlRoute
 
 ALL = "all"
 LIMIT = 1 << 20  # bytes of a request's body
@@ -37,7 +37,7 @@ class ControlOptions:
 
 
 @contextlib.asynccontextmanager
-async def serving(options: ControlOptions | None, routes: Mapping[str, ControlRoute]) -> AsyncIterator[None]:
+async def serving(options: ControlOptions | None, routes: Sequence[Route]) -> AsyncIterator[None]:
     """Serve the routes that are asked for meanwhile; nothing where none is. Raises UserError for one that the role does not have."""
     if options is None:
         yield
@@ -64,18 +64,19 @@ async def serving(options: ControlOptions | None, routes: Mapping[str, ControlRo
             (options.folder / name).unlink(missing_ok=True)
 
 
-def chosen(names: Sequence[str], routes: Mapping[str, ControlRoute]) -> dict[str, ControlRoute]:
+def chosen(names: Sequence[str], routes: Sequence[Route]) -> dict[str, Route]:
     """The routes of these names. Raises UserError for one that there is not."""
+    known = {route.name: route for route in routes}
     for name in names:
-        if name not in routes and name != ALL:
-            guess = nearest(name, routes)
+        if name not in known and name != ALL:
+            guess = nearest(name, known)
             raise UserError(
                 f"this role has no control route {name!r}",
                 where="--control",
-                expected=", ".join((*sorted(routes), ALL)),
+                expected=", ".join((*sorted(known), ALL)),
                 fix=f"did you mean {guess!r}?" if guess else None,
             )
-    return {name: route for name, route in routes.items() if ALL in names or name in names}
+    return {name: route for name, route in known.items() if ALL in names or name in names}
 
 
 def refusal(method: str, headers: Mapping[str, str], token: str) -> tuple[int, str] | None:
@@ -94,22 +95,18 @@ def refusal(method: str, headers: Mapping[str, str], token: str) -> tuple[int, s
     return None
 
 
-async def _answer(request: Request, token: str, routes: Mapping[str, ControlRoute]) -> tuple[int, dict[str, Any]]:
+async def _answer(request: Request, token: str, routes: Mapping[str, Route]) -> tuple[int, dict[str, Any]]:
     if refused := refusal(request.method, request.headers, token):
         return refused[0], {"error": refused[1]}
     route = routes.get(request.path.removeprefix(PATH)) if request.path.startswith(PATH) else None
     if route is None:
         return 404, {"error": f"{request.path}: no such route, or it is off", "routes": sorted(routes)}
     try:
-        body = json.loads(await request.read())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return 400, {"error": "expected a JSON object"}
-    try:
-        return 200, await route(body)
-    except (KeyError, TypeError, ValueError) as e:
-        return 400, {"error": f"{type(e).__name__}: {e}"}
+        return 200, await route.answer(route.body.model_validate_json(await request.read()))
+    except ValidationError as e:
+        return 400, {"error": "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in e.errors())}
+    except ValueError as e:
+        return 400, {"error": str(e)}
 
 
 def _fresh(folder: Path) -> str:
@@ -127,19 +124,3 @@ def _fresh(folder: Path) -> str:
     except OSError as e:
         raise UserError(f"the control folder {folder} cannot be created: {e.strerror}", where="--control-folder") from None
     return token
-
-
-def below(root: Path | None, folder: object) -> Path:
-    """`folder`, which a command names, if it lies below `root`, where alone commands may write. A relative one is taken from there.
-
-    Links are followed first. Raises ValueError.
-    """
-    if root is None:
-        raise ValueError("this worker has no folder that commands may write to (--control-writes)")
-    if not isinstance(folder, str) or not folder or "\0" in folder:
-        raise ValueError("folder: expected the path of a folder")
-    home = root.resolve()
-    wanted = (home / folder).resolve()
-    if wanted == home or not wanted.is_relative_to(home):
-        raise ValueError(f"folder: expected a folder below {root}")
-    return wanted
