@@ -40,6 +40,8 @@ CASES = {
     "disagg-cpu-observed": ["topology=disagg", "model=tiny-qwen3", "observe=prometheus"],
     "agg-cpu-load": ["topology=agg", "model=tiny-qwen3", "load=closed", "load.slo.ttft_ms=200"],
     "external": ["topology=external", "url=http://10.0.0.5:8000", "load=poisson", "model.name=theirs"],
+    "embedding-cpu": ["topology=embedding", "model=tiny-embedding"],
+    "embedding-h200": ["topology=embedding", "model=qwen3-embedding-0.6b", "hardware=h200"],
     "dp-cpu": ["topology=dp", "model=tiny-qwen3"],
     "dp_attention-cpu": ["topology=dp_attention", "model=tiny-qwen3"],
 }

@@ -26,6 +26,7 @@ class RequestLimits(BaseModel):
         description="`stop`: UTF-8 bytes of each string. The scheduler decodes this many tokens after each token of the request.",
     )
     stop_token_ids: int = Field(default=256, ge=0, description="`stop_token_ids`: number of ids.")
+    inputs: int = Field(default=2048, ge=1, description="`input` of an embedding request: number of texts.")
     guide_bytes: int = Field(
         default=32768, ge=1, description="UTF-8 bytes of a JSON schema, a regular expression, a grammar, a structural tag or all choices."
     )

@@ -49,3 +49,23 @@ class Reference:
         with self.torch.no_grad():
             logits = self.model(ids).logits[0, len(prompt) - 1 : -1]
         return self.torch.log_softmax(logits.float(), dim=-1)
+
+
+class Vectors:
+    """An embedding model in Hugging Face's own implementation, on the CPU in float32: the last token's state, normalized."""
+
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        torch.set_num_threads(1)  # see Reference
+        self.torch = torch
+        self.model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+
+    def of(self, ids: list[int]) -> list[float]:
+        """The vector of one input."""
+        with self.torch.no_grad():
+            last = self.model(self.torch.tensor([ids])).last_hidden_state[0, -1]
+        found: list[float] = self.torch.nn.functional.normalize(last, dim=0).tolist()
+        return found

@@ -12,6 +12,7 @@ from armature.address import LOOPBACK
 from armature.cli.options import Parser
 from armature.errors import UserError
 from armature.limits import BODY_MB
+from armature.roles.apis import APIS, Api
 
 if TYPE_CHECKING:
     from armature.runtime.frontend import FrontendOptions
@@ -84,6 +85,9 @@ def parser() -> Parser:
     )
     p.add_argument("--expect-path", type=Path, metavar="DIR", help="folder of that model")
     p.add_argument("--expect-context", type=int, metavar="N", help="context length of that model (default: from its config)")
+    p.add_argument(
+        "--expect-apis", type=_apis, default="chat,completions", metavar="APIS", help="what that model answers (default: %(default)s)"
+    )
     p.add_argument("--admin-routes", action="store_true", help="serve /busy_threshold, which reads and sets the limits above")
     add_plane_options(p)
     return p
@@ -118,6 +122,14 @@ def main(argv: list[str]) -> int:
     return uvloop.run(run(options))
 
 
+def _apis(text: str) -> tuple[Api, ...]:
+    known = {str(api): api for api, kind in APIS.items() if kind.path}
+    for name in (names := text.split(",")):
+        if name not in known:
+            raise UserError(f"there is no API {name!r}", where="--expect-apis", expected=", ".join(known))
+    return tuple(known[name] for name in names)
+
+
 def _expected(a: Namespace) -> Expected | None:
     from armature.runtime.standby import Expected
 
@@ -125,7 +137,7 @@ def _expected(a: Namespace) -> Expected | None:
         return None
     if a.expect_path is None:
         raise UserError("the expected model has no folder", where=f"--expect-model {a.expect_model}", fix="add --expect-path DIR")
-    return Expected(a.expect_model, a.expect_path, a.expect_context)
+    return Expected(a.expect_model, a.expect_path, a.expect_context, a.expect_apis)
 
 
 def read_options(a: Namespace) -> FrontendOptions:

@@ -14,6 +14,7 @@ from armature.config.section import Invalid, Section, TextMap
 from armature.config.servers import Host
 from armature.errors import UserError
 from armature.naming import NODE_NAME
+from armature.roles.apis import APIS, Api
 from armature.roles.kind import RoleKind
 
 LONGEST_NAME = 40
@@ -86,6 +87,12 @@ class Topology(Section):
                         fix=f"add a group with role: {partner}",
                     )
         return self
+
+    @property
+    def apis(self) -> tuple[Api, ...]:
+        """What clients can ask its workers for. Empty where there are none."""
+        found = dict.fromkeys(api for group in self.roles.values() for api in group.kind.apis)
+        return tuple(api for api in found if APIS[api].path)
 
 
 class Disaggregation(Section):

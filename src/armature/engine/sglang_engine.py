@@ -101,6 +101,7 @@ class SGLangEngine:
             truncates=bool(self._resolved["allow_auto_truncate"]),
             prefill_chunk=chunk if (chunk := self._resolved["chunked_prefill_size"]) and chunk > 0 else None,
             device=self._resolved["device"],
+            width=self._manager.model_config.hidden_size,
         )
 
     def abort(self, request_id: str) -> None:

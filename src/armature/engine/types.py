@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from armature.messages.pooling import Pooled, PoolingRequest
 from armature.messages.tokens import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class EngineInfo:
     """What an engine can hold. total_kv_blocks counts blocks of `block_size` tokens, per data-parallel rank.
 
     vocab_size: token ids are 0 .. vocab_size - 1. truncates: what exceeds the context is cut, not refused. prefill_chunk:
-    at most this many tokens of one prompt are computed in one step; None: all of them. device: cpu | cuda.
+    at most this many tokens of one prompt are computed in one step; None: all of them. device: cpu | cuda. width: of a vector.
     """
 
     context_length: int
@@ -33,6 +34,7 @@ class EngineInfo:
     truncates: bool = False
     prefill_chunk: int | None = None
     device: str = "cpu"
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ class TokenEngine(Engine, Protocol):
 
     def kv_event_sources(self) -> list[KvEventSource]:
         """One for each data-parallel rank on this host; none when KV events are off."""
+        ...
+
+
+class PoolingEngine(Engine, Protocol):
+    """An engine that makes one vector of each input."""
+
+    async def embed(self, request: PoolingRequest) -> Pooled:
+        """The vectors. Raises RequestRefused for what it cannot do, and for a request that was aborted."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 
 from armature.graph.node import ModelProbe
 from armature.graph.plan import Plan
-from armature.launch.asking import command
+from armature.launch.asking import CHAT, COMPLETIONS, command
 from armature.launch.rundir import Event
 from armature.output import discard
 
@@ -78,12 +78,18 @@ def _is_random(plan: Plan) -> bool:
     return any(node.task is not None and node.task.params.get("weights") in ("random", "none") for node in plan.nodes)
 
 
+def _writes(probe: ModelProbe | None) -> bool:
+    """Whether what is served writes text."""
+    return probe is None or probe.path in (CHAT, COMPLETIONS)
+
+
 def serving(plan: Plan) -> list[str]:
     """What to do with a run that is ready."""
     lines = ["", f"serving {plan.model} at {plan.url}" if plan.url else "everything is ready"]
     probe = next((n.ready for n in plan.nodes if isinstance(n.ready, ModelProbe)), None)
     if plan.url and _is_random(plan):
-        lines.append(f"{plan.model} has random weights: its text is noise. A small model that answers in English: +model={TALKS}")
+        what, hint = ("text", f" A small model that answers in English: +model={TALKS}") if _writes(probe) else ("output", "")
+        lines.append(f"{plan.model} has random weights: its {what} is noise.{hint}")
     if plan.url and probe:
         lines += ["", *(f"  {line}" for line in command(plan.url, probe))]
     return [*lines, "", f"logs     {plan.run_dir}/logs", "stop     Ctrl-C drains and stops everything; a second Ctrl-C kills", ""]

@@ -1,6 +1,7 @@
 """The roles: what kinds of workers exist, as data.
 
-Each module of this package, except `kind`, describes one role: its constant `ROLE` is a `RoleKind` of the module's name. Planning,
+Each module of this package, except `apis` and `kind`, describes one role: its constant `ROLE` is a `RoleKind` of the module's name.
+Planning,
 launching, registration, alerts and documentation read these facts; no other module compares a role's name. What a worker of the
 role does is the module of the same name in `armature.worker.roles`.
 
@@ -16,11 +17,13 @@ import pkgutil
 from armature.errors import UserError, did_you_mean, nearest
 from armature.roles.kind import RoleKind
 
+_NO_ROLES = ("apis", "kind")
+
 
 @functools.cache
 def names() -> tuple[str, ...]:
     """All roles, in alphabetical order."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "kind"))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NO_ROLES))
 
 
 def get(name: str) -> RoleKind:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Api = Literal["chat", "completions", "embedding", "rerank", "images", "videos", "prefill"]
+from armature.roles.apis import Api
+
 Handover = Literal["none", "sends", "receives"]
 
 
@@ -14,7 +15,7 @@ class RoleKind:
     """One kind of worker.
 
     name: what configs call it. summary: one line for help and documentation.
-    apis: the OpenAI routes that its workers answer; `prefill`: none, they do the first leg of others' requests.
+    apis: what its workers answer (`roles.apis`); `prefill`: the first leg of others' requests. worker_type: what the runtime calls them.
     component: the runtime's component under which its workers are found; `backend` for those that clients' requests go to.
     partners: roles without which no request can be served. handover: whether its engines send KV caches to others, or receive
         them; such engines meet at `disaggregation.host`, and every pair of them is probed before the run is ready.
@@ -25,6 +26,7 @@ class RoleKind:
     name: str
     summary: str
     apis: tuple[Api, ...] = ("chat", "completions")
+    worker_type: Literal["aggregated", "prefill", "decode", "encode"] = "aggregated"
     component: str = "backend"
     partners: tuple[str, ...] = ()
     handover: Handover = "none"

@@ -6,6 +6,7 @@ ROLE = RoleKind(
     "prefill",
     "prefill; the KV cache goes to a decode worker",
     apis=("prefill",),
+    worker_type="prefill",
     component="prefill",
     partners=("decode",),
     handover="sends",

@@ -7,6 +7,13 @@ these stands in the worker's and the frontend's log: the runtime shows it to no 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from armature.runtime.wire import Unsupported
+
+T = TypeVar("T")
+
 
 def refusal(message: str) -> Exception:
     """The client asked for what cannot be had: HTTP 400 with `message`."""
@@ -14,6 +21,18 @@ def refusal(message: str) -> Exception:
 
     error: Exception = InvalidArgument(message)
     return error
+
+
+def or_refuse(read: Callable[[], T]) -> T:
+    """What `read` returns. Raises a refusal with the reason of its Unsupported.
+
+    The runtime keeps a process's last error: neither causes nor their frames may hold a prompt of megabytes with it.
+    """
+    try:
+        return read()
+    except Unsupported as e:
+        reason = str(e)
+    raise refusal(reason)
 
 
 def elsewhere(message: str) -> Exception:

@@ -199,7 +199,7 @@ async def _announce(options: FrontendOptions, tune_listener: Callable[[int], boo
     while not tune_listener(options.port):
         await asyncio.sleep(0.002)
     if options.expected is not None:
-        await until_known(options.host, options.port)
+        await until_known(options.host, options.port, options.expected)
     logger.info("frontend ready on %s", url(options.host, options.port))
 
 

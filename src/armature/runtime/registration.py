@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from armature.errors import UserError, nearest
-from armature.roles.kind import Api
+from armature.roles.apis import APIS, Api
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
-
-
-_API_NAMES = {
-    "chat": "Chat",
-    "completions": "Completions",
-    "embedding": "Embedding",
-    "rerank": "Rerank",
-    "images": "Images",
-    "videos": "Videos",
-    "prefill": "Prefill",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +19,8 @@ class ModelCard:
     """What a worker says of its model when it registers.
 
     name: what clients ask for. path: the folder with the tokenizer and the chat template.
-    apis: the OpenAI routes that it answers; `prefill`: none, it does the first leg of others' requests.
-    worker: its role, which the runtime must know as a worker type. needs: roles without which the model cannot be served.
-    input: `tokens`: the frontend renders and tokenizes; `text`: the request's body arrives as it is.
+    apis: what it answers (`roles.apis`), all with the same input. worker: what the runtime calls such a worker. needs: such workers
+    without which the model cannot be served.
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
     dp_size: data-parallel ranks behind this one endpoint. dp_start: the first of them, counted over all nodes.
@@ -45,7 +34,6 @@ class ModelCard:
     apis: tuple[Api, ...] = ("chat", "completions")
     worker: str = "aggregated"
     needs: tuple[str, ...] = ()
-    input: Literal["tokens", "text"] = "tokens"
     context_length: int | None = None
     block_size: int | None = None
     total_kv_blocks: int | None = None
@@ -83,8 +71,8 @@ async def register_model(endpoint: Endpoint, card: ModelCard) -> None:
     from dynamo.llm import register_model as register
 
     await register(
-        ModelInput.Tokens if card.input == "tokens" else ModelInput.Text,
-        _model_type(card.apis),
+        ModelInput.Tokens if APIS[card.apis[0]].input == "tokens" else ModelInput.Text,
+        model_type(card.apis),
         endpoint,
         str(card.path),
         card.name,
@@ -102,10 +90,11 @@ async def unregister_model(endpoint: Endpoint) -> None:
     await unregister(endpoint)
 
 
-def _model_type(apis: tuple[Api, ...]) -> Any:
+def model_type(apis: Sequence[Api]) -> Any:
+    """The runtime's value for these routes together."""
     from dynamo.llm import ModelType
 
-    first, *rest = (getattr(ModelType, _API_NAMES[api]) for api in apis)
+    first, *rest = (getattr(ModelType, APIS[api].runtime) for api in apis)
     for other in rest:
         first = first | other
     return first

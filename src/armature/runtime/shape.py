@@ -43,6 +43,10 @@ def _integers(value: Any) -> bool:
     return True
 
 
+def _lists(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(_integers, value))
+
+
 def _texts(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
 
@@ -61,6 +65,7 @@ _EXPECTED: Mapping[Callable[[Any], bool], str] = {
     _flag: "true or false",
     _text: "a string",
     _integers: "a list of integers of at most 64 bits",
+    _lists: "lists of integers of at most 64 bits",
     _texts: "a list of strings",
     _scalars: "a list of strings",
     _json: "a JSON document",
@@ -102,6 +107,11 @@ SHAPE: _Section = {
     "routing": {"dp_rank": _integer, "prefill_dp_rank": _integer, "priority": _integer},
     "bootstrap_info": {"bootstrap_host": _text, "bootstrap_port": _integer, "bootstrap_room": _integer},
 }
+
+
+def check_embedding_shape(request: Any) -> None:
+    """The same for a request of embeddings."""
+    _check(request, {"token_ids": _lists, "dimensions": _integer}, "the request")
 
 
 def check_shape(request: Any) -> None:

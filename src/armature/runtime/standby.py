@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armature.errors import UserError
+from armature.roles.apis import APIS, Api
+from armature.runtime.registration import model_type
 
 if TYPE_CHECKING:
     from dynamo.runtime import DistributedRuntime
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 ENDPOINT = "armature-standby.frontend.model"
 POLL_S = 0.01
 # An empty request. The runtime closes its routes until it knows a model for them, and a closed one answers 404 to anything.
-_PROBE = b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_PROBE = "POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ class Expected:
     """A model that workers will serve. name: what clients ask for. path: its folder.
 
     context_length: tokens of prompt and output together, if not what the folder's config says. /v1/models may show it.
+    apis: what it will answer.
     """
 
     name: str
     path: Path
     context_length: int | None = None
+    apis: tuple[Api, ...] = ("chat", "completions")
 
 
 async def expect(runtime: DistributedRuntime, model: Expected) -> None:
@@ -42,7 +46,7 @@ async def expect(runtime: DistributedRuntime, model: Expected) -> None:
 
     Raises a UserError when the runtime cannot use the model's folder.
     """
-    from dynamo.llm import ModelInput, ModelRuntimeConfig, ModelType, RouterConfig, RouterMode, WorkerType, register_model
+    from dynamo.llm import ModelInput, ModelRuntimeConfig, RouterConfig, RouterMode, WorkerType, register_model
 
     config = ModelRuntimeConfig()
     if model.context_length is not None:
@@ -50,7 +54,7 @@ async def expect(runtime: DistributedRuntime, model: Expected) -> None:
     try:
         await register_model(
             ModelInput.Text,  # so that the frontend makes no second tokenizer of it
-            ModelType.Chat | ModelType.Completions,
+            model_type(model.apis),
             runtime.endpoint(ENDPOINT),
             str(model.path),
             model.name,
@@ -67,17 +71,18 @@ async def expect(runtime: DistributedRuntime, model: Expected) -> None:
         ) from e
 
 
-async def until_known(host: str, port: int) -> None:
-    """Return when the frontend that listens at `host` and `port` knows a model: tens of milliseconds after it began to listen."""
-    while not await _knows(host, port):
+async def until_known(host: str, port: int, model: Expected) -> None:
+    """Return when the frontend that listens at `host` and `port` knows such a model: tens of milliseconds after it began to listen."""
+    path = next(path for api in reversed(model.apis) if (path := APIS[api].path))
+    while not await _knows(host, port, path):
         await asyncio.sleep(POLL_S)
 
 
-async def _knows(host: str, port: int) -> bool:
+async def _knows(host: str, port: int, path: str) -> bool:
     try:
         reader, writer = await asyncio.open_connection(host, port)
         try:
-            writer.write(_PROBE)
+            writer.write(_PROBE.format(path).encode())
             status = await reader.readline()
         finally:
             writer.close()

@@ -33,7 +33,7 @@ class EngineRole:
             name=s.model_name,
             path=s.model_path,
             apis=self.ROLE.apis,
-            worker=self.ROLE.name,
+            worker=self.ROLE.worker_type,
             needs=self.ROLE.partners,
             context_length=info.context_length,
             block_size=info.block_size,

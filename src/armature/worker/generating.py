@@ -16,9 +16,9 @@ from uuid import uuid4
 from armature.engine.types import RequestRefused, TokenEngine
 from armature.messages.tokens import GenerateRequest, Sampling
 from armature.runtime.egress import Context, on_cancel
-from armature.runtime.errors import elsewhere, refusal
+from armature.runtime.errors import elsewhere, or_refuse, refusal
 from armature.runtime.registration import ModelCard
-from armature.runtime.wire import Unsupported, read_note
+from armature.runtime.wire import read_note
 from armature.worker import warmup
 from armature.worker.control import kv_check
 from armature.worker.control.route import Route
@@ -86,19 +86,11 @@ class Generating(EngineRole):
         """What answers `request`, which was read as `wanted`."""
         return ChunkWriter(wanted, read_note(request))
 
-    def _read(self, request: Mapping[str, Any], request_id: str) -> GenerateRequest:
-        """`read`, with the runtime's error. The runtime keeps the last error: its frames and causes must not hold the whole prompt."""
-        try:
-            return self.read(request, request_id)
-        except Unsupported as e:
-            reason = str(e)
-        raise refusal(reason)
-
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
         # Not the context's id alone: a request that migrates may come again while its first attempt still ends here.
         engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
-        wanted = self._read(request, request_id)
+        wanted = or_refuse(lambda: self.read(request, request_id))
         write = self.writer(wanted, request).write
         whole = False
         with on_cancel(context, lambda: engine.abort(request_id)):

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from armature.engine.types import EngineInfo
 from armature.limits import DEFAULT_LIMITS, RequestLimits
+from armature.messages.pooling import PoolingRequest
 from armature.messages.tokens import GenerateRequest, Guide, Sampling
 from armature.runtime.wire import Unsupported
 from armature.worker import nesting
@@ -118,6 +119,20 @@ def _check_ranges(values: object, ranges: Mapping[str, Range], prefix: str = "")
         value = getattr(values, field)
         if value is not None and value not in allowed:
             raise Unsupported(f"{prefix}{field} is {_figure(value)}; expected {allowed}")
+
+
+def check_embedding(request: PoolingRequest, bounds: Bounds) -> PoolingRequest:
+    """`request`, if the engine can take it. Raises Unsupported with the field's name and the limit otherwise."""
+    info, most = bounds.info, bounds.limits.inputs
+    if len(request.inputs) > most:
+        raise Unsupported(f"input has {len(request.inputs)} texts; at most {most} are allowed")
+    if request.dimensions is not None and request.dimensions not in (allowed := Range(1, info.width)):
+        raise Unsupported(f"dimensions is {_figure(request.dimensions)}; expected {allowed}")
+    for number, ids in enumerate(request.inputs):
+        if len(ids) > info.context_length and not info.truncates:
+            raise Unsupported(f"input {number} has {len(ids)} tokens; this model's context length is {info.context_length} tokens")
+        _check_token_ids(f"input {number}", ids, info.vocab_size)
+    return request
 
 
 def check_prompt(length: int, bounds: Bounds) -> None:

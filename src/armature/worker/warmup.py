@@ -96,14 +96,19 @@ def _sampling(**given: object) -> Sampling:
     return Sampling(**{"max_tokens": 2, "temperature": 0.0, "ignore_eos": "guide" not in given} | given)  # type: ignore[arg-type]
 
 
+def lengths(info: EngineInfo) -> list[int]:
+    """Of prompts that select different kernels, and of the longest that is computed in one step."""
+    longest = min(info.context_length, info.total_kv_blocks * info.block_size, info.prefill_chunk or info.max_prefill_tokens) - 8
+    return sorted({n for n in LENGTHS if n < longest} | {longest})
+
+
 def _lengths(info: EngineInfo) -> Iterator[Step]:
     """Prompts of the lengths that select different kernels, the longest that is computed in one step, and two that extend a
     cached one."""
-    longest = min(info.context_length, info.total_kv_blocks * info.block_size, info.prefill_chunk or info.max_prefill_tokens) - 8
-    lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
-    for n in lengths:
+    found = lengths(info)
+    for n in found:
         yield Step(f"a prompt of {n} tokens", _prompt(n, info.vocab_size), _sampling())
-    cached = lengths[len(lengths) // 2]
+    cached = found[len(found) // 2]
     for more in (1, 16):
         prompt = _prompt(cached, info.vocab_size) + _prompt(more, info.vocab_size)
         yield Step(f"{more} tokens after {cached} cached", prompt, _sampling())

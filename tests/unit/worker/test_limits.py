@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from armature.engine.types import EngineInfo
 from armature.limits import RequestLimits
+from armature.messages.pooling import PoolingRequest
 from armature.messages.tokens import Bootstrap, GenerateRequest, Guide, GuideKind, Sampling
 from armature.runtime import wire
 from armature.runtime.shape import SHAPE
 from armature.worker import nesting
-from armature.worker.limits import GUIDE_FIELDS, Bounds, check, check_guide
+from armature.worker.limits import GUIDE_FIELDS, Bounds, check, check_embedding, check_guide
 
 LIMITS = RequestLimits(outputs=4, stop_strings=2, stop_bytes=8, stop_token_ids=6, guide_bytes=200, guide_nesting=5, guide_choices=3)
 INFO = EngineInfo(64, 1, 128, 8, 64, dp_size=2, load_seconds=0.0, vocab_size=300)
@@ -189,3 +190,20 @@ def test_what_users_send_is_allowed_by_default() -> None:
     schema = {"type": "object", "properties": {f"field_{i}": prop for i in range(200)}}
     check_guide(Guide("json_schema", json.dumps(schema)), RequestLimits())
     check_guide(Guide("choice", choices=tuple(f"choice {i}" for i in range(1000))), RequestLimits())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dimensions", "said"),
+    [
+        ([[1]] * 5, None, "input has 5 texts; at most 4 are allowed"),
+        ([[1]], 9, "dimensions is 9; expected from 1 to 8"),
+        ([[1]], 0, "dimensions is 0; expected from 1 to 8"),
+        ([[1], [5] * 65], None, "input 1 has 65 tokens; this model's context length is 64 tokens"),
+        ([[1], [300]], None, "input 1 has the token id 300; this model's are from 0 to 299"),
+    ],
+)
+def test_an_embedding_request_beyond_a_limit_is_refused(inputs: list[list[int]], dimensions: int | None, said: str) -> None:
+    bounds = Bounds(replace(INFO, width=8), RequestLimits(inputs=4))
+    with pytest.raises(wire.Unsupported, match=said):
+        check_embedding(PoolingRequest("r", inputs, dimensions), bounds)
+    check_embedding(PoolingRequest("r", [[1], [5] * 64], 8), bounds)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from armature import address
-from armature.config.model import Model
 from armature.config.modelref import ModelSource
 from armature.config.router import Router
 from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy
 from armature.limits import BODY_MB
+from armature.roles.apis import APIS
+
+TEXT_APIS = ("chat", "completions")  # the frontend's default
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:
@@ -25,9 +27,25 @@ def _kv_options(router: Router) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _expected(model: Model, source: ModelSource) -> tuple[str, ...]:
-    words = ("--expect-model", model.served_name, "--expect-path", model_folder(source))
-    return words if model.context_length is None else (*words, "--expect-context", str(model.context_length))
+def _expected(deployment: Deployment, source: ModelSource) -> tuple[str, ...]:
+    model, apis = deployment.model, deployment.topology.apis
+    return (
+        "--expect-model",
+        model.served_name,
+        "--expect-path",
+        model_folder(source),
+        *(() if model.context_length is None else ("--expect-context", str(model.context_length))),
+        *(() if apis == TEXT_APIS else ("--expect-apis", ",".join(apis))),
+    )
+
+
+def _probe(deployment: Deployment, source: ModelSource) -> ModelProbe:
+    """One real request of a kind that the workers answer."""
+    model = deployment.model.served_name
+    api = next(APIS[api] for api in deployment.topology.apis if APIS[api].probe)
+    return ModelProbe(
+        url=local_url(deployment), model=model, path=api.path or "", body={"model": model, **(api.probe or {})}, files=model_folder(source)
+    )
 
 
 def local_url(deployment: Deployment) -> str:
@@ -56,19 +74,13 @@ def frontend_node(deployment: Deployment, source: ModelSource, needs: tuple[str,
             "--drain-s",
             f"{frontend.drain_s:g}",
             *(("--body-mb", str(frontend.body_mb)) if frontend.body_mb != BODY_MB else ()),
-            *_expected(deployment.model, source),
+            *_expected(deployment, source),
             *(("--admin-routes",) if frontend.admin else ()),
         ),
         env=plane_env(deployment),
         needs=needs,
         ports=(PortRequest(name="http", fixed=frontend.port or None, host=frontend.host),),
-        ready=ModelProbe(
-            url=local_url(deployment),
-            model=deployment.model.served_name,
-            path="/v1/completions",  # base models have no chat template
-            body={"model": deployment.model.served_name, "prompt": "ready?", "max_tokens": 1},
-            files=model_folder(source),
-        ),
+        ready=_probe(deployment, source),
         stop=StopPolicy(drain_s=frontend.drain_s + 5.0),
         restart=restart_policy(deployment),
         requires=Requires(modules=("dynamo",), hosts=(NamedHost(field="frontend.host", host=frontend.host),)),

@@ -1,0 +1,78 @@
+"""What a role does that makes one vector of each input."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+from armature.engine.types import PoolingEngine, RequestRefused
+from armature.messages.pooling import PoolingRequest
+from armature.runtime import embedding_wire
+from armature.runtime.egress import Context, on_cancel
+from armature.runtime.errors import or_refuse, refusal
+from armature.worker import warmup
+from armature.worker.engine_role import EngineRole
+from armature.worker.limits import Bounds, check_embedding
+from armature.worker.roles.base import WorkerSettings
+
+FIRST_S = 120.0  # a cold engine may compile kernels
+
+logger = logging.getLogger(__name__)
+
+
+class Pooling(EngineRole):
+    """One pooling engine behind one endpoint."""
+
+    engine: PoolingEngine
+
+    def __init__(self, engine: PoolingEngine, settings: WorkerSettings) -> None:
+        super().__init__(engine, settings)
+        self._bounds = Bounds(engine.info, settings.limits)
+
+    async def canary(self) -> None:
+        """One vector. Raises RuntimeError when it does not come."""
+        if not await self.engine.healthy():
+            raise RuntimeError("its scheduler does not answer")
+        await self._embed([1])
+
+    async def warm_up(self) -> None:
+        """On a GPU, inputs of every length that selects other kernels."""
+        began, info = time.monotonic(), self.engine.info
+        lengths = warmup.lengths(info) if info.device != "cpu" else []
+        for length in lengths:
+            await self._embed([(length + i) % info.vocab_size for i in range(length)])
+        logger.info("warm-up: %d kinds of requests in %.1f s", len(lengths), time.monotonic() - began)
+        await self.engine.settle()
+
+    async def _embed(self, ids: list[int]) -> None:
+        try:
+            async with asyncio.timeout(FIRST_S):
+                await self.engine.embed(PoolingRequest(f"canary-{uuid4().hex}", [ids]))
+        except RequestRefused as e:
+            raise RuntimeError(f"the engine failed on its first input: {e}") from e
+
+    async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
+        """Answer one request, by a single chunk."""
+        engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
+        wanted = or_refuse(lambda: self.read(request, request_id))
+        reason = ""
+        with on_cancel(context, lambda: engine.abort(request_id)):
+            try:
+                pooled = await engine.embed(wanted)
+            except RequestRefused as e:
+                reason = str(e)
+            except BaseException:
+                engine.abort(request_id)
+                raise
+        if not reason:
+            yield embedding_wire.answer(pooled)
+        elif not context.is_stopped():  # else nobody reads it any more
+            raise refusal(reason)
+
+    def read(self, request: dict[str, Any], request_id: str) -> PoolingRequest:
+        """The engine's request for the runtime's. Raises Unsupported for what no engine of ours does, and beyond its limits."""
+        return check_embedding(embedding_wire.read_request(request, request_id), self._bounds)
