@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from armature.config.section import Invalid, Section
+from armature.roles.apis import Api
 
 User = Literal["completions", "chat", "embeddings", "images", "multimodal"]
+API_OF: Mapping[User, Api] = {
+    "completions": "completions",
+    "chat": "chat",
+    "embeddings": "embedding",
+    "images": "images",
+    "multimodal": "chat",
+}
 CPU_LAG_MS = 100.0  # there a run shows that all works; its latencies are the client's, too
 _LENGTH = re.compile(r"\d+|uniform:\d+:\d+|lognormal:\d+(\.\d+)?:\d+(\.\d+)?(:\d+)?")
 
@@ -187,6 +196,12 @@ class Load(Section):
             if c["prompt"] == "ids" and c["user"] not in ("completions", "embeddings"):
                 raise Invalid(f"{c['user']} takes no token ids", field="prompt", fix="add load.prompt=text")
         return self
+
+    @property
+    def apis(self) -> Mapping[Api, User]:
+        """What it asks for, and the user that asks for it."""
+        users = [c["user"] for c in self._classes()] if self else []
+        return {API_OF[user]: user for user in users}
 
     def __bool__(self) -> bool:
         """Whether there is any load."""

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from armature.config.engine_section import EngineArg, EngineSection
-from armature.config.load import Load
+from armature.config.load import API_OF, Load
 from armature.config.model import Model
 from armature.config.processes import Frontend, Hardware, LauncherSection, Observe, Profile, RunSection, Worker
 from armature.config.router import Router
@@ -72,6 +72,20 @@ class Deployment(Section):
             raise Invalid(f"profile={self.profile.name} needs a load", field="profile.name", fix="add load=closed")
         if self.profile.name == "nsys" and self.hardware.device == "cpu":
             raise Invalid("profile=nsys traces GPUs, and hardware=cpu has none", field="profile.name", fix="add profile=torch load=closed")
+        return self
+
+    @model_validator(mode="after")
+    def _load_asks_what_is_served(self) -> Deployment:
+        served = self.topology.apis
+        for api, user in self.load.apis.items():
+            if not self.external and api not in served:
+                others = [name for name, wanted in API_OF.items() if wanted in served]
+                raise Invalid(
+                    f"topology={self.topology.name} does not answer {user}",
+                    field="load.user",
+                    expected=" | ".join(others),
+                    fix=f"add load.user={others[0]}" if others else "add load=none",
+                )
         return self
 
     @property
