@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from armature import address
 from armature.cli.paste import command, exports, shared_env
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.launch.freshness import why
@@ -59,8 +58,6 @@ def _ready(node: PlannedNode) -> str:
     match probe.kind:
         case "http":
             what = f"GET {probe.url} answers {probe.status}"
-        case "tcp":
-            what = f"{address.join(probe.host, probe.port)} accepts connections"
         case "log":
             what = f"its output matches {probe.pattern!r}"
         case "model":

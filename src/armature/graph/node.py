@@ -39,15 +39,6 @@ class HttpProbe(Frozen):
     timeout_s: float = 60.0
 
 
-class TcpProbe(Frozen):
-    """Ready when a connection to host:port is accepted. `port` is text: it may be a placeholder."""
-
-    kind: Literal["tcp"] = "tcp"
-    host: str
-    port: str
-    timeout_s: float = 60.0
-
-
 class LogProbe(Frozen):
     """Ready when a line of the node's output matches the regular expression `pattern`."""
 
@@ -71,7 +62,7 @@ class ModelProbe(Frozen):
     timeout_s: float = 60.0
 
 
-Probe = Annotated[HttpProbe | TcpProbe | LogProbe | ModelProbe, Field(discriminator="kind")]
+Probe = Annotated[HttpProbe | LogProbe | ModelProbe, Field(discriminator="kind")]
 
 
 class PortRequest(Frozen):

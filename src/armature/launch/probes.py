@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 from collections.abc import Callable
 
-from armature import address
-from armature.graph.node import HttpProbe, LogProbe, ModelProbe, Probe, TcpProbe
+from armature.graph.node import HttpProbe, LogProbe, ModelProbe, Probe
 from armature.launch import http
 
 FIRST_PAUSE_S = 0.02
@@ -49,8 +47,6 @@ def describe(probe: Probe) -> str:
     match probe:
         case HttpProbe():
             return f"GET {probe.url} answers {probe.status}"
-        case TcpProbe():
-            return f"{address.join(probe.host, probe.port)} accepts connections"
         case LogProbe():
             return f"a line of its output matches {probe.pattern!r}"
         case ModelProbe():
@@ -64,9 +60,6 @@ async def _ask(probe: Probe, has_line: LineSearch, left: float) -> str | None:
             case HttpProbe():
                 answer = await http.get(probe.url, min(left, _ATTEMPT_S))
                 return None if answer.status == probe.status else answer.brief()
-            case TcpProbe():
-                await _connect(probe.host, int(probe.port), min(left, _ATTEMPT_S))
-                return None
             case LogProbe():
                 return None if has_line(re.compile(probe.pattern)) else "no line matches yet"
             case ModelProbe():
@@ -75,14 +68,6 @@ async def _ask(probe: Probe, has_line: LineSearch, left: float) -> str | None:
         return f"no answer within {min(left, _ATTEMPT_S):g} s"
     except OSError as e:
         return os.strerror(e.errno) if e.errno and e.errno > 0 else str(e) or type(e).__name__
-
-
-async def _connect(host: str, port: int, timeout_s: float) -> None:
-    async with asyncio.timeout(timeout_s):
-        _, writer = await asyncio.open_connection(host, port)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
 
 
 async def _ask_model(probe: ModelProbe, left: float) -> str | None:

@@ -63,11 +63,6 @@ def is_listening(port: int) -> bool:
     return any(listens(s) for s in _own_sockets(port))
 
 
-def has_nodelay(port: int) -> bool:
-    """Whether this process listens on `port` with TCP_NODELAY set."""
-    return any(listens(s) and s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in _own_sockets(port))
-
-
 def _own_sockets(port: int) -> Iterator[socket.socket]:
     """Those whose local port is `port`."""
     for sock in own_sockets():

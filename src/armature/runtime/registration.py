@@ -23,7 +23,7 @@ class ModelCard:
     without which the model cannot be served.
     context_length: tokens of prompt and output together. block_size: tokens per KV block; total_kv_blocks: how many.
     max_running_requests, max_prefill_tokens: what the engine's scheduler takes at once.
-    dp_size: data-parallel ranks behind this one endpoint. dp_start: the first of them, counted over all nodes.
+    dp_size: data-parallel ranks behind this one endpoint.
     kv_events: whether it publishes what its prefix cache stores and removes.
     bootstrap: host and port at which a prefill worker's KV cache is fetched.
     tool_call_parser, reasoning_parser: the frontend's parsers for the model's output; see `check_parsers`.
@@ -40,7 +40,6 @@ class ModelCard:
     max_running_requests: int | None = None
     max_prefill_tokens: int | None = None
     dp_size: int = 1
-    dp_start: int = 0
     kv_events: bool = False
     bootstrap: tuple[str, int] | None = None
     tool_call_parser: str | None = None
@@ -114,7 +113,6 @@ def _runtime_config(card: ModelCard) -> Any:
         if value is not None:  # the runtime takes no None here, although its own are
             setattr(config, name, value)
     config.data_parallel_size = card.dp_size
-    config.data_parallel_start_rank = card.dp_start
     config.enable_local_indexer = card.kv_events
     config.kv_event_publishing_enabled = card.kv_events
     if card.bootstrap is not None:

@@ -54,7 +54,7 @@ class ServeOptions:
     """
 
     endpoint: str = "dynamo.backend.generate"
-    egress: Egress = "pull"
+    egress: Egress = "push"
     drain_s: float = 30.0
     check_s: float = 10.0
     system_host: str = LOOPBACK

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from launch_bench import Bench, free_port, wait_for
 
-from armature.graph.node import HttpProbe, LogProbe, ModelProbe, Probe, TcpProbe
+from armature.graph.node import HttpProbe, LogProbe, ModelProbe, Probe
 from armature.launch import tree
 
 BODY = {"model": "tiny", "messages": [], "max_tokens": 1}
@@ -23,11 +23,10 @@ BODY = {"model": "tiny", "messages": [], "max_tokens": 1}
     ("flags", "probe"),
     [
         ((), lambda p: HttpProbe(url=f"http://127.0.0.1:{p}/nowhere", status=404)),
-        ((), lambda p: TcpProbe(host="127.0.0.1", port=str(p))),
         (("--say", "warming", "--say", "engine is up: 3"), lambda p: LogProbe(pattern=r"up: \d")),
         (("--unroutable", "0.6"), lambda p: ModelProbe(url=f"http://127.0.0.1:{p}", model="tiny", body=BODY)),
     ],
-    ids=["http", "tcp", "log", "model"],
+    ids=["http", "log", "model"],
 )
 def test_each_kind_of_probe_is_content(bench: Bench, flags: tuple[str, ...], probe: Callable[[int], Probe]) -> None:
     port = free_port()
@@ -42,7 +41,7 @@ def test_each_kind_of_probe_is_content(bench: Bench, flags: tuple[str, ...], pro
     ("flags", "probe", "text"),
     [
         (("--say", "loading weights"), lambda p: HttpProbe(url=f"http://127.0.0.1:{p}/no", timeout_s=1), "404: {"),
-        (("--late", "9"), lambda p: TcpProbe(host="127.0.0.1", port=str(p), timeout_s=0.5), "refused"),
+        (("--late", "9"), lambda p: HttpProbe(url=f"http://127.0.0.1:{p}/no", timeout_s=0.5), "refused"),
         ((), lambda p: LogProbe(pattern="engine up", timeout_s=0.5), "no line matches"),
         ((), lambda p: ModelProbe(url=f"http://127.0.0.1:{p}", model="big", body=BODY, timeout_s=1), "GET /v1/models lists tiny"),
         (
@@ -51,7 +50,7 @@ def test_each_kind_of_probe_is_content(bench: Bench, flags: tuple[str, ...], pro
             "POST /v1/chat/completions answered 503",
         ),
     ],
-    ids=["http", "tcp", "log", "unlisted", "unroutable"],
+    ids=["http", "refused", "log", "unlisted", "unroutable"],
 )
 def test_a_probe_in_vain_says_the_last_answer(bench: Bench, flags: tuple[str, ...], probe: Callable[[int], Probe], text: str) -> None:
     port = free_port()

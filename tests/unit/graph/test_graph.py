@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from armature.errors import UserError
-from armature.graph.node import Graph, Node, TaskSpec, TcpProbe
+from armature.graph.node import Graph, HttpProbe, Node, TaskSpec
 
 
 def service(name: str, *needs: str) -> Node:
-    return Node(name=name, kind="service", argv=("true",), needs=needs, ready=TcpProbe(host="127.0.0.1", port="1"))
+    return Node(name=name, kind="service", argv=("true",), needs=needs, ready=HttpProbe(url="http://127.0.0.1:1"))
 
 
 def test_order_puts_needs_first() -> None:

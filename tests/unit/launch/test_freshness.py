@@ -97,9 +97,9 @@ def test_a_moved_folder_stays_fresh(built: Path) -> None:
 
 
 def test_a_service_has_no_freshness() -> None:
-    from armature.graph.node import TcpProbe
+    from armature.graph.node import HttpProbe
 
-    node = PlannedNode(name="a", kind="service", argv=("true",), ready=TcpProbe(host="127.0.0.1", port="1"))
+    node = PlannedNode(name="a", kind="service", argv=("true",), ready=HttpProbe(url="http://127.0.0.1:1"))
     assert why(node).run
 
 

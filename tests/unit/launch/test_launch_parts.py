@@ -19,7 +19,7 @@ import pytest
 
 from armature.config.folder import conf_dir
 from armature.errors import UserError
-from armature.graph.node import HttpProbe, LogProbe, ModelProbe, NamedServer, TaskSpec, TcpProbe
+from armature.graph.node import HttpProbe, LogProbe, ModelProbe, NamedServer, TaskSpec
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import HostPorts
 from armature.launch import http, tree
@@ -38,7 +38,7 @@ BODY = {"model": "it's", "messages": [{"role": "user", "content": "ready?"}], "m
 
 
 def plan(tmp_path: Path, **node: object) -> Plan:
-    base: dict[str, object] = {"name": "front", "kind": "service", "argv": (sys.executable,), "ready": TcpProbe(host="127.0.0.1", port="1")}
+    base: dict[str, object] = {"name": "front", "kind": "service", "argv": (sys.executable,), "ready": HttpProbe(url="http://127.0.0.1:1")}
     return Plan(
         name="t",
         hash="0",

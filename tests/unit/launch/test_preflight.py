@@ -16,7 +16,7 @@ from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.errors import UserError
 from armature.graph import ports, rules
-from armature.graph.node import NamedHost, NamedServer, Requires, TcpProbe
+from armature.graph.node import HttpProbe, NamedHost, NamedServer, Requires
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import CountingPorts, HostPorts
@@ -29,7 +29,7 @@ PYTHON = (sys.executable, "-P")
 def plan(tmp_path: Path, *nodes: dict[str, Any], **more: Any) -> Plan:
     made = tuple(
         PlannedNode.model_validate(
-            {"name": f"n{i}", "kind": "service", "argv": PYTHON, "ready": TcpProbe(host="127.0.0.1", port="1"), **node}
+            {"name": f"n{i}", "kind": "service", "argv": PYTHON, "ready": HttpProbe(url="http://127.0.0.1:1"), **node}
         )
         for i, node in enumerate(nodes)
     )

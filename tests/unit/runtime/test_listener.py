@@ -10,7 +10,7 @@ import pytest
 
 from armature.binding import held_by
 from armature.errors import UserError
-from armature.runtime.listener import has_nodelay, is_listening, require_free, set_nodelay
+from armature.runtime.listener import is_listening, require_free, set_nodelay
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def server() -> Iterator[socket.socket]:
 def test_nodelay_is_set_on_the_listener_and_inherited(server: socket.socket) -> None:
     port = server.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)), server.accept()[0] as early:
-        assert not has_nodelay(port)
+        assert not early.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert set_nodelay(port)
-        assert has_nodelay(port)
+        assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert early.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "accepted before, and still reached"
     with socket.create_connection(("127.0.0.1", port)), server.accept()[0] as late:
         assert late.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "inherited"

@@ -94,7 +94,7 @@ async def test_after_a_loss_the_rank_is_cleared_and_told_anew(garbage: bool) -> 
     relay, follower = await relayed(engine)
     assert set(follower.mirror) == set(engine.truth) == {1, 3}
     assert follower.told[1].block_hashes == [2, 1], "the router kept blocks that it could not be sure of"
-    assert (relay.counts.resyncs, relay.counts.unreadable) == (1, int(garbage))
+    assert (relay.counts.states, relay.counts.unreadable) == (1, int(garbage))
 
 
 async def test_a_batch_of_another_rank_is_left_out() -> None:

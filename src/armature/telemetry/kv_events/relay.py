@@ -25,11 +25,10 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class RelayCounts:
-    """changes: what was handed on. resyncs: how often the whole state was asked for; states: how often it came then.
+    """changes: what was handed on. states: how often the whole state came after a loss.
     unreadable: batches that were none. missing, stale: wrong blocks that comparisons found."""
 
     changes: int = 0
-    resyncs: int = 0
     states: int = 0
     unreadable: int = 0
     missing: int = 0
@@ -67,7 +66,6 @@ class Relay:
     async def resync(self) -> None:
         """Clear the rank's blocks at the router, and have the engine tell all of them again."""
         await self._hand_on(self.mirror.clear())
-        self.counts.resyncs += 1
         self.awaits_state = True
         await self.source.ask_for_state()
 
