@@ -14,6 +14,7 @@ from armature.errors import UserError
 CACHE_DIR = "ARMATURE_CACHE"  # where models that tasks build are kept between runs
 RUNS_DIR = "ARMATURE_RUNS"  # where run directories are made and looked for, unless run.dir says otherwise; else the current folder's runs/
 CONF_DIR = "ARMATURE_CONF"  # the folder of Hydra configs, when it is not found beside the sources
+PLUGINS = "ARMATURE_PLUGINS"  # folders with roles of the user's own, separated as in PATH (armature.plugins)
 BAZEL_CALLER_DIR = "BUILD_WORKING_DIRECTORY"  # set by `bazel run`: the folder that the user stands in
 LOADTESTS_PYTHON = "ARMATURE_LOADTESTS_PYTHON"  # the interpreter of the load generator's environment; this one, where it has Locust
 ENGINE_START = "ARMATURE_ENGINE_START"  # spawn: SGLang's processes import everything anew, on the CPU, too
@@ -95,6 +96,11 @@ def cache_dir() -> Path:
     if set_to := os.environ.get(CACHE_DIR):
         return _from_caller(set_to)
     return _absolute(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "armature"
+
+
+def plugin_folders() -> tuple[Path, ...]:
+    """The folders with the user's own roles."""
+    return tuple(_from_caller(folder) for folder in os.environ.get(PLUGINS, "").split(os.pathsep) if folder)
 
 
 def loadtests_python() -> str:

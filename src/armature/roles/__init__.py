@@ -15,8 +15,10 @@ import importlib
 import pkgutil
 
 from armature.errors import UserError, did_you_mean, nearest
+from armature.plugins import extended
 from armature.roles.kind import RoleKind
 
+__path__ = extended(__path__, __name__)
 _NO_ROLES = ("apis", "kind")
 
 

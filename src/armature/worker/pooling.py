@@ -40,18 +40,25 @@ class Pooling(EngineRole):
         await self._embed([1])
 
     async def warm_up(self) -> None:
-        """On a GPU, inputs of every length that selects other kernels."""
-        began, info = time.monotonic(), self.engine.info
-        lengths = warmup.lengths(info) if info.device != "cpu" else []
-        for length in lengths:
-            await self._embed([(length + i) % info.vocab_size for i in range(length)])
-        logger.info("warm-up: %d kinds of requests in %.1f s", len(lengths), time.monotonic() - began)
+        """On a GPU, inputs of every length and batches of every kind that selects other kernels."""
+        began, info, done = time.monotonic(), self.engine.info, 0
+        if info.device != "cpu":
+            for length in warmup.lengths(info):
+                await self._embed([(length + i) % info.vocab_size for i in range(length)])
+                done += 1
+            for _, inputs in warmup.batches(info):
+                async with self.engine.held():
+                    answer = asyncio.ensure_future(self._embed(*map(list, inputs)))
+                    await asyncio.sleep(warmup.SENT_S)
+                await answer
+                done += 1
+        logger.info("warm-up: %d kinds of requests in %.1f s", done, time.monotonic() - began)
         await self.engine.settle()
 
-    async def _embed(self, ids: list[int]) -> None:
+    async def _embed(self, *inputs: list[int]) -> None:
         try:
             async with asyncio.timeout(FIRST_S):
-                await self.engine.embed(PoolingRequest(f"canary-{uuid4().hex}", [ids]))
+                await self.engine.embed(PoolingRequest(f"canary-{uuid4().hex}", list(inputs)))
         except RequestRefused as e:
             raise RuntimeError(f"the engine failed on its first input: {e}") from e
 

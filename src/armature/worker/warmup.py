@@ -27,6 +27,7 @@ PROMPT = (1, 2, 3, 4)
 BATCHES = (*((size, extra) for size in (2, 3, 4, 5) for extra in range(4)), (16, 0), (16, 1), (32, 0))
 BATCH_LENGTH = 24  # tokens of each prompt of a batch
 SENT_S = 0.05  # in which the requests of a batch have left this process
+ANYTHING = "(.|\n)*"  # a guide that accepts every token
 MUST_COMPILE = ("regex", "json_schema")  # kinds of guides that every grammar backend has
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,10 @@ def steps(info: EngineInfo, whole: bool = True) -> Iterator[Step]:
     guides accept.
     """
     yield from _ways_to_choose()
-    yield from _guides() if whole else (Step("guide", sampling=_sampling(guide=Guide("regex", "(.|\n)*")), may_fail=True),)
+    yield from _guides() if whole else (Step("guide", sampling=_sampling(guide=Guide("regex", ANYTHING)), may_fail=True),)
     if info.device != "cpu":
         yield from _lengths(info)
-        yield from _batches(info)
+        yield from _batches(info, whole)
 
 
 def _ways_to_choose() -> Iterator[Step]:
@@ -114,19 +115,31 @@ def _lengths(info: EngineInfo) -> Iterator[Step]:
         yield Step(f"{more} tokens after {cached} cached", prompt, _sampling())
 
 
-def _batches(info: EngineInfo) -> Iterator[Step]:
-    """Batches of `BATCHES` that the engine has room for, new and as extensions of a cached prompt."""
-    room = min(info.context_length, info.max_prefill_tokens, info.prefill_chunk or info.max_prefill_tokens)
-    sizes = [(n, extra) for n, extra in BATCHES if n <= info.max_running_requests and n * (BATCH_LENGTH + 4) <= room]
-    for size, extra in sizes:
+def batches(info: EngineInfo) -> Iterator[tuple[str, list[tuple[int, ...]]]]:
+    """Prompts of the batches of `BATCHES` that the engine has room for, new and as extensions of a cached prompt; with a name."""
+    for size, extra in (found := _sizes(info)):
         # Each prompt begins with a token that no other prompt of a batch begins with, or it would wait for the other's cache.
         starts = [1000 * extra + 50 * size + i for i in range(size)]
-        first, *others = (_prompt(BATCH_LENGTH + (0 if s > starts[0] else extra), info.vocab_size, s) for s in starts)
-        yield Step(f"a batch of {size}, {extra} tokens longer", first, _sampling(), others=tuple(others))
-    for size in sorted({n for n, _ in sizes}):
+        prompts = [_prompt(BATCH_LENGTH + (0 if s > starts[0] else extra), info.vocab_size, s) for s in starts]
+        yield f"a batch of {size}, {extra} tokens longer", prompts
+    for size in sorted({n for n, _ in found}):
         cached = [_prompt(BATCH_LENGTH, info.vocab_size, 50 * size + i) for i in range(size)]
-        first, *others = (prompt + _prompt(8, info.vocab_size) for prompt in cached)
-        yield Step(f"a batch of {size}, partly cached", first, _sampling(), others=tuple(others))
+        yield f"a batch of {size}, partly cached", [prompt + _prompt(8, info.vocab_size) for prompt in cached]
+
+
+def _sizes(info: EngineInfo) -> list[tuple[int, int]]:
+    room = min(info.context_length, info.max_prefill_tokens, info.prefill_chunk or info.max_prefill_tokens)
+    return [(n, extra) for n, extra in BATCHES if n <= info.max_running_requests and n * (BATCH_LENGTH + 4) <= room]
+
+
+def _batches(info: EngineInfo, whole: bool) -> Iterator[Step]:
+    for name, (first, *others) in batches(info):
+        yield Step(name, first, _sampling(), others=tuple(others))
+    # What a guide forbids is masked by a kernel that distinguishes batches as Triton's others do.
+    guide = Guide("regex", "[ab]{2}" if whole else ANYTHING)
+    for size in sorted({n for n, _ in _sizes(info)} & {2, 16}):
+        first, *others = (_prompt(BATCH_LENGTH, info.vocab_size, 7000 + 50 * size + i) for i in range(size))
+        yield Step(f"a batch of {size} with guides", first, _sampling(guide=guide), may_fail=not whole, others=tuple(others))
 
 
 def _prompt(length: int, vocab_size: int, first: int | None = None) -> tuple[int, ...]:

@@ -6,9 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from armature import roles
+from armature.plugins import extended
 
 if TYPE_CHECKING:
     from armature.worker.roles.base import RoleModule
+
+
+__path__ = extended(__path__, __name__)
 
 
 def load(name: str) -> RoleModule:

@@ -1,0 +1,5 @@
+"""A role of a user's own."""
+
+from armature.roles.kind import RoleKind
+
+ROLE = RoleKind("parrot", "repeats what it is told")
