@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-BODY_MB = 8  # megabytes of a request's body: room for a million tokens as text or as ids
+BODY_MB = 4  # megabytes of a request's body: room for the text of a million tokens, or for half a million ids
 
 
 class RequestLimits(BaseModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from armature.engine.guides import TOO_SLOW
+from armature.engine.guides import DEAD_END, TOO_SLOW
 from armature.engine.types import RequestRefused
 from armature.messages.tokens import Chunk, Finish, PromptChunk, TopLogprob, Usage
 
+_NOT_ACCEPTED = "Grammar accept_token failed"  # of a prefill or decode engine, for a dead end: see `engine.scheduler.dead_ends`
 _HANDOFF = "KVTransferError"  # SGLang names its exception in the message, and nothing else tells this failure from others
 
 
@@ -62,6 +63,8 @@ def _finish(reason: dict[str, Any]) -> Finish:
         return Finish("length")
     status = reason.get("status_code")
     message = reason.get("message") or "the engine gave no reason"
+    if message.startswith(_NOT_ACCEPTED):
+        raise RequestRefused(DEAD_END)
     if status == 400 or message == TOO_SLOW:
         raise RequestRefused(message)
     if status is None:  # asked for by abort()

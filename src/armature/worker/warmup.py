@@ -192,7 +192,7 @@ async def _take(
 
 
 def _may_go_without(step: Step, problem: Exception) -> bool:
-    if not isinstance(problem, RequestRefused):
+    if step.may_fail or not isinstance(problem, RequestRefused):
         return step.may_fail
     guide = step.sampling.guide
     return guide is None or guide.kind not in MUST_COMPILE or isinstance(problem, GuidesUnavailable)

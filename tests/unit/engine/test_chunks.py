@@ -43,6 +43,13 @@ def test_what_the_client_asked_wrongly_is_refused() -> None:
         chunk(out({"type": "abort", "message": "bad grammar", "status_code": 400}), 0, None)
 
 
+def test_a_guides_dead_end_is_the_clients_in_every_topology() -> None:
+    """Engines that only prefill or only decode call it an error of theirs."""
+    message = "Grammar accept_token failed for req a with token 37: Tokens not accepted: 37"
+    with pytest.raises(RequestRefused, match="no token is allowed next"):
+        chunk(out({"type": "abort", "message": message, "status_code": 500}), 0, None)
+
+
 def test_logprobs_of_the_chosen_tokens() -> None:
     made = chunk(out(output_token_logprobs=[(-0.5, 7, None), (-1.5, 8, None)]), 0, 0)
     assert (made.logprobs, made.top_logprobs) == ([-0.5, -1.5], None)
