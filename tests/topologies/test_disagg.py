@@ -93,6 +93,14 @@ def test_a_least_length_beyond_the_greatest_is_a_400(served: Served) -> None:
         served.client.completions.create(model=served.model, prompt=[5, 6], max_tokens=4, extra_body={"min_tokens": 5})
 
 
+def test_a_guide_that_allows_no_token_is_a_400(legs: Served) -> None:
+    """Engines that only prefill or only decode call it their own error, and which of them is first differs."""
+    more = {"guided_json": {"oneOf": []}, "min_tokens": 8}
+    for _ in range(10):
+        with pytest.raises(openai.BadRequestError, match="no token is allowed next"):
+            legs.client.completions.create(model=legs.model, prompt=[5, 6, 7], max_tokens=8, extra_body=more)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [({"n": 2, "temperature": 1.0}, "send n requests"), ({"echo": True, "logprobs": 1}, "echo"), ({"prompt": [5] * 5000}, "4096")],

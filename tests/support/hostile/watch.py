@@ -138,6 +138,7 @@ def _proportional(process: psutil.Process) -> int:
 
 def _name(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline()[:4])[:100] or process.name()
+        program, *words = process.cmdline()[:4] or [process.name()]
+        return " ".join((program.rsplit("/", 1)[-1], *words))[:100]  # without the host's folders
     except psutil.Error:
         return "?"

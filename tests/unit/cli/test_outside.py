@@ -36,6 +36,9 @@ def test_the_worker_finds_it_with_its_command() -> None:
     code = """
 from armature.worker.roles import load
 found = load("parrot")
-print(found.open_role.__module__, found.Parrot.ROLE.name, "squawk" in found.Parrot.routes.__code__.co_consts[1].co_name)
+role = object.__new__(found.Parrot)
+role.engine, role._profiler, role._kv_events = None, type("None", (), {"routes": lambda self: ()})(), None
+print(found.open_role.__module__, role.ROLE.name, *(route.name for route in role.routes()))
 """
-    assert python("-c", code).stdout.split() == ["armature.worker.roles.parrot", "parrot", "True"]
+    done = python("-c", code)
+    assert done.stdout.split() == ["armature.worker.roles.parrot", "parrot", "load", "squawk"], done.stderr
