@@ -91,7 +91,7 @@ def complete(word: str, *others: str, several: bool = False) -> list[str]:
     [
         ("run", [], ["runtime=", "run.", "runtime."]),
         ("run.", [], ["run.dir="]),
-        ("+model=tiny", [], ["+model=tiny-llama", "+model=tiny-qwen3"]),
+        ("+model=tiny", [], ["+model=tiny-embedding", "+model=tiny-llama", "+model=tiny-qwen3"]),
         ("frontend.admin=", [], ["frontend.admin=true", "frontend.admin=false"]),
         ("runtime.discovery=", [], ["runtime.discovery=file", "runtime.discovery=etcd"]),
         ("engine.args.load_form", [], []),
