@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class UserError(Exception):
@@ -74,3 +78,8 @@ def one_line(text: str) -> str:
     """`text` as one line that a terminal shows as it is: line breaks are blanks, other control characters are escaped."""
     joined = " ".join(line.strip() for line in text.splitlines() if line.strip())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+
+
+def problems(error: ValidationError, whole: str) -> str:
+    """What is wrong with which field of a JSON object, on one line. whole: what to call the object itself."""
+    return "; ".join(f"{'.'.join(map(str, p['loc'])) or whole}: {p['msg']}" for p in error.errors())

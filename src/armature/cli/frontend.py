@@ -12,7 +12,7 @@ from armature.address import LOOPBACK
 from armature.cli.options import Parser
 from armature.errors import UserError
 from armature.limits import BODY_MB
-from armature.roles.apis import APIS, Api
+from armature.roles.apis import APIS, TEXT, Api
 
 if TYPE_CHECKING:
     from armature.runtime.frontend import FrontendOptions
@@ -86,7 +86,7 @@ def parser() -> Parser:
     p.add_argument("--expect-path", type=Path, metavar="DIR", help="folder of that model")
     p.add_argument("--expect-context", type=int, metavar="N", help="context length of that model (default: from its config)")
     p.add_argument(
-        "--expect-apis", type=_apis, default="chat,completions", metavar="APIS", help="what that model answers (default: %(default)s)"
+        "--expect-apis", type=_apis, default=",".join(TEXT), metavar="APIS", help="what that model answers (default: %(default)s)"
     )
     p.add_argument("--admin-routes", action="store_true", help="serve /busy_threshold, which reads and sets the limits above")
     add_plane_options(p)

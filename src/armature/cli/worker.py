@@ -12,7 +12,7 @@ from armature import env, roles
 from armature.address import LOOPBACK
 from armature.cli.frontend import add_plane_options
 from armature.cli.options import Parser
-from armature.errors import UserError
+from armature.errors import UserError, problems
 from armature.limits import RequestLimits
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ def _limits(text: str) -> RequestLimits:
     try:
         return RequestLimits.model_validate_json(text)
     except ValidationError as e:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'JSON'}: {p['msg']}" for p in e.errors())
         raise UserError(
-            f"--request-limits: {problems}",
+            f"--request-limits: {problems(e, 'JSON')}",
             where="the worker's command line",
             expected=f"a JSON object with some of: {', '.join(RequestLimits.model_fields)}",
         ) from None

@@ -1,9 +1,8 @@
 """The roles: what kinds of workers exist, as data.
 
 Each module of this package, except `apis` and `kind`, describes one role: its constant `ROLE` is a `RoleKind` of the module's name.
-Planning,
-launching, registration, alerts and documentation read these facts; no other module compares a role's name. What a worker of the
-role does is the module of the same name in `armature.worker.roles`.
+Planning, launching, registration, alerts and documentation read these facts; no other module compares a role's name. What a worker
+of the role does is the module of the same name in `armature.worker.roles`.
 
 Standard library only: shells import it while somebody types.
 """

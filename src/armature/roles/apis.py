@@ -24,6 +24,8 @@ class ApiKind:
     probe: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
+TEXT: tuple[Api, ...] = ("chat", "completions")  # what engines that generate text answer
+
 APIS: Mapping[Api, ApiKind] = {
     "chat": ApiKind("Chat", "/v1/chat/completions"),  # no probe: base models have no chat template
     "completions": ApiKind("Completions", "/v1/completions", probe={"prompt": "ready?", "max_tokens": 1}),

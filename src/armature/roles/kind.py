@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from armature.roles.apis import Api
+from armature.roles.apis import TEXT, Api
 
 Handover = Literal["none", "sends", "receives"]
 
@@ -25,7 +25,7 @@ class RoleKind:
 
     name: str
     summary: str
-    apis: tuple[Api, ...] = ("chat", "completions")
+    apis: tuple[Api, ...] = TEXT
     worker_type: Literal["aggregated", "prefill", "decode", "encode"] = "aggregated"
     component: str = "backend"
     partners: tuple[str, ...] = ()

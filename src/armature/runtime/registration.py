@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armature.errors import UserError, nearest
-from armature.roles.apis import APIS, Api
+from armature.roles.apis import APIS, TEXT, Api
 
 if TYPE_CHECKING:
     from dynamo.runtime import Endpoint
@@ -31,7 +31,7 @@ class ModelCard:
 
     name: str
     path: Path
-    apis: tuple[Api, ...] = ("chat", "completions")
+    apis: tuple[Api, ...] = TEXT
     worker: str = "aggregated"
     needs: tuple[str, ...] = ()
     context_length: int | None = None

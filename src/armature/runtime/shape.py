@@ -109,14 +109,13 @@ SHAPE: _Section = {
 }
 
 
-def check_embedding_shape(request: Any) -> None:
-    """The same for a request of embeddings."""
-    _check(request, {"token_ids": _lists, "dimensions": _integer}, "the request")
+# The same of `embedding_wire.read_request`.
+EMBEDDING: _Section = {"token_ids": _lists, "dimensions": _integer}
 
 
-def check_shape(request: Any) -> None:
+def check_shape(request: Any, shape: _Section = SHAPE) -> None:
     """Raise Malformed when a field that is there, and not null, has the wrong type."""
-    _check(request, SHAPE, "the request")
+    _check(request, shape, "the request")
 
 
 def _check(value: Any, shape: _Section, name: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armature.errors import UserError
-from armature.roles.apis import APIS, Api
+from armature.roles.apis import APIS, TEXT, Api
 from armature.runtime.registration import model_type
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Expected:
     name: str
     path: Path
     context_length: int | None = None
-    apis: tuple[Api, ...] = ("chat", "completions")
+    apis: tuple[Api, ...] = TEXT
 
 
 async def expect(runtime: DistributedRuntime, model: Expected) -> None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from armature.messages.tokens import Bootstrap, GenerateRequest, Guide, GuideKind, Sampling
-from armature.runtime.shape import Malformed, check_shape
+from armature.runtime.shape import SHAPE, Malformed, check_shape
 
 
 class Unsupported(ValueError):
@@ -97,13 +97,18 @@ _GUIDES: Mapping[str, GuideKind] = {
 }
 
 
+def check_types(request: Mapping[str, Any], shape: Mapping[str, Any] = SHAPE) -> None:
+    """Raise Unsupported for a field of a wrong type."""
+    try:
+        check_shape(request, shape)
+    except Malformed as e:
+        raise Unsupported(str(e)) from None
+
+
 def read_request(request: Mapping[str, Any], request_id: str) -> GenerateRequest:
     """The typed value of a tokenized request. Raises Unsupported for fields of a wrong type, and for what would otherwise be
     dropped silently."""
-    try:
-        check_shape(request)
-    except Malformed as e:
-        raise Unsupported(str(e)) from None
+    check_types(request)
     stops = request.get("stop_conditions") or {}
     sampling = request.get("sampling_options") or {}
     output = request.get("output_options") or {}

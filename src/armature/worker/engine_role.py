@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from uuid import uuid4
 
 from armature.engine.types import Engine
 from armature.roles.kind import RoleKind
+from armature.runtime.egress import Context
 from armature.runtime.registration import ModelCard
 from armature.worker.control import load
 from armature.worker.control.profile import Profiler
@@ -13,6 +15,13 @@ from armature.worker.control.route import Route
 from armature.worker.kv_events import KvEvents
 from armature.worker.metrics import Metrics
 from armature.worker.roles.base import Companion, WorkerSettings
+
+CANARY_TIMEOUT_S = 120.0  # the first answer of a cold engine may compile kernels
+
+
+def request_id_of(context: Context) -> str:
+    """An id for the engine. Not the context's alone: a request that migrates may come again while its first attempt still ends here."""
+    return f"{context.id() or 'request'}/{uuid4().hex[:8]}"
 
 
 class EngineRole:
@@ -44,6 +53,11 @@ class EngineRole:
             tool_call_parser=s.tool_call_parser,
             reasoning_parser=s.reasoning_parser,
         )
+
+    async def canary(self) -> None:
+        """Raises RuntimeError when the scheduler does not answer. Roles add a small piece of their own work."""
+        if not await self.engine.healthy():
+            raise RuntimeError("its scheduler does not answer")
 
     async def signs(self) -> dict[int, float] | None:
         """When each rank made its last report. None while the profiler holds the ranks up."""

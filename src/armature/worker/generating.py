@@ -23,14 +23,12 @@ from armature.worker import warmup
 from armature.worker.control import kv_check
 from armature.worker.control.route import Route
 from armature.worker.echo import in_one_piece
-from armature.worker.engine_role import EngineRole
+from armature.worker.engine_role import CANARY_TIMEOUT_S, EngineRole, request_id_of
 from armature.worker.kv_events import KvEvents
 from armature.worker.limits import Bounds
 from armature.worker.reading import read
 from armature.worker.roles.base import Companion, WorkerSettings
 from armature.worker.writer import ChunkWriter, EngineFailed, HandoffFailed, Writer
-
-CANARY_TIMEOUT_S = 120.0  # the first token of a cold engine may compile kernels
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +53,7 @@ class Generating(EngineRole):
 
     async def canary(self) -> None:
         """One token on every data-parallel rank. Raises RuntimeError when one does not come."""
-        if not await self.engine.healthy():
-            raise RuntimeError("its scheduler does not answer")
+        await super().canary()
         await asyncio.gather(*(self._rank_canary(rank, CANARY_TIMEOUT_S) for rank in range(self.engine.info.dp_size)))
 
     async def warm_up(self) -> None:
@@ -88,8 +85,7 @@ class Generating(EngineRole):
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request."""
-        # Not the context's id alone: a request that migrates may come again while its first attempt still ends here.
-        engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
+        engine, request_id = self.engine, request_id_of(context)
         wanted = or_refuse(lambda: self.read(request, request_id))
         write = self.writer(wanted, request).write
         whole = False

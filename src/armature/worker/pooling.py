@@ -15,11 +15,9 @@ from armature.runtime import embedding_wire
 from armature.runtime.egress import Context, on_cancel
 from armature.runtime.errors import or_refuse, refusal
 from armature.worker import warmup
-from armature.worker.engine_role import EngineRole
+from armature.worker.engine_role import CANARY_TIMEOUT_S, EngineRole, request_id_of
 from armature.worker.limits import Bounds, check_embedding
 from armature.worker.roles.base import WorkerSettings
-
-FIRST_S = 120.0  # a cold engine may compile kernels
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +33,7 @@ class Pooling(EngineRole):
 
     async def canary(self) -> None:
         """One vector. Raises RuntimeError when it does not come."""
-        if not await self.engine.healthy():
-            raise RuntimeError("its scheduler does not answer")
+        await super().canary()
         await self._embed([1])
 
     async def warm_up(self) -> None:
@@ -47,24 +44,21 @@ class Pooling(EngineRole):
                 await self._embed([(length + i) % info.vocab_size for i in range(length)])
                 done += 1
             for _, inputs in warmup.batches(info):
-                async with self.engine.held():
-                    answer = asyncio.ensure_future(self._embed(*map(list, inputs)))
-                    await asyncio.sleep(warmup.SENT_S)
-                await answer
+                await warmup.in_one_batch(self._embed(*map(list, inputs)), self.engine.held)
                 done += 1
         logger.info("warm-up: %d kinds of requests in %.1f s", done, time.monotonic() - began)
         await self.engine.settle()
 
     async def _embed(self, *inputs: list[int]) -> None:
         try:
-            async with asyncio.timeout(FIRST_S):
+            async with asyncio.timeout(CANARY_TIMEOUT_S):
                 await self.engine.embed(PoolingRequest(f"canary-{uuid4().hex}", list(inputs)))
         except RequestRefused as e:
             raise RuntimeError(f"the engine failed on its first input: {e}") from e
 
     async def stream(self, request: dict[str, Any], context: Context) -> AsyncIterator[dict[str, Any]]:
         """Answer one request, by a single chunk."""
-        engine, request_id = self.engine, f"{context.id() or 'request'}/{uuid4().hex[:8]}"
+        engine, request_id = self.engine, request_id_of(context)
         wanted = or_refuse(lambda: self.read(request, request_id))
         reason = ""
         with on_cancel(context, lambda: engine.abort(request_id)):

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -184,11 +184,16 @@ async def _take(
     held: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
     """Have all answered. at_once: they are computed in one batch."""
-    async with held() if at_once else nullcontext():
-        answers = asyncio.gather(*(ask(request) for request in requests))
-        if at_once:
-            await asyncio.sleep(SENT_S)
-    await answers
+    answers = asyncio.gather(*(ask(request) for request in requests))
+    await (in_one_batch(answers, held) if at_once else answers)
+
+
+async def in_one_batch(work: Awaitable[object], held: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+    """Have the engine compute together what `work` asks of it."""
+    async with held():
+        answer = asyncio.ensure_future(work)
+        await asyncio.sleep(SENT_S)
+    await answer
 
 
 def _may_go_without(step: Step, problem: Exception) -> bool:

@@ -9,9 +9,7 @@ from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
 from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy
 from armature.limits import BODY_MB
-from armature.roles.apis import APIS
-
-TEXT_APIS = ("chat", "completions")  # the frontend's default
+from armature.roles.apis import APIS, TEXT
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:
@@ -35,7 +33,7 @@ def _expected(deployment: Deployment, source: ModelSource) -> tuple[str, ...]:
         "--expect-path",
         model_folder(source),
         *(() if model.context_length is None else ("--expect-context", str(model.context_length))),
-        *(() if apis == TEXT_APIS else ("--expect-apis", ",".join(apis))),
+        *(() if apis == TEXT else ("--expect-apis", ",".join(apis))),
     )
 
 

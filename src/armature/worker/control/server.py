@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from armature.control import HOST, PATH, SOCKET, TOKEN
-from armature.errors import UserError, nearest
+from armature.errors import UserError, nearest, problems
 from armature.worker.control.route import Route
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def _answer(request: Request, token: str, routes: Mapping[str, Route]) -> 
     try:
         return 200, await route.answer(route.body.model_validate_json(await request.read()))
     except ValidationError as e:
-        return 400, {"error": "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in e.errors())}
+        return 400, {"error": problems(e, "body")}
     except ValueError as e:
         return 400, {"error": str(e)}
 
