@@ -20,6 +20,11 @@ HOST = "armature"  # the only name that the server answers to: no address, so th
 PATH = "/engine/"
 
 
+def folder(tmp: str, node: str) -> str:
+    """The control folder of a node of the run whose sockets lie in `tmp`: below the node's TMPDIR, which no other user may enter."""
+    return f"{tmp}/{node}/control"
+
+
 class Refused(RuntimeError):
     """The worker does not do what it was told; the text says why. status: of HTTP."""
 

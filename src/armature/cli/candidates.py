@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from armature import env
 from armature.config.field_data import GROUP, Field, fields
 from armature.config.flags import OWNED, Flag, table
-from armature.config.folder import conf_dir, groups
+from armature.config.folder import folders, groups
 from armature.roles import every as known_roles
 
 FLAGS = "engine.args."  # what a mapping ends in whose keys are SGLang's flags
@@ -27,7 +27,7 @@ def override(word: str, others: Sequence[str] = (), several: bool = False) -> Te
     """
     plus = "+" if word.startswith("+") else ""
     key, equals, value = word.removeprefix(plus).partition("=")
-    choices = groups(conf_dir())
+    choices = groups(*folders())
     if equals:
         texts = {f"{key}={text}": meaning for text, meaning in _list(value, _values(key, choices), several).items()}
     else:
@@ -109,14 +109,15 @@ def _workers(words: Sequence[str]) -> list[str]:
     """The names of the groups of workers of the topology among `words`, or of the default one."""
     import yaml
 
-    folder = conf_dir()
-    known = groups(folder)["topology"]
+    among = folders()
+    known = groups(*among)["topology"]
     given = [word.lstrip("+").removeprefix("topology=").split(",")[0] for word in words]
     chosen = [word for word in given if word in known]
     if not chosen:
-        defaults = yaml.safe_load((folder / "config.yaml").read_text())["defaults"]
+        defaults = yaml.safe_load((among[0] / "config.yaml").read_text())["defaults"]
         chosen = [entry["topology"] for entry in defaults if isinstance(entry, dict) and "topology" in entry]
-    return list(yaml.safe_load((folder / "topology" / f"{chosen[-1]}.yaml").read_text()).get("roles") or {})
+    file = next(file for folder in among if (file := folder / "topology" / f"{chosen[-1]}.yaml").is_file())
+    return list(yaml.safe_load(file.read_text()).get("roles") or {})
 
 
 def _segments(key: str, paths: Texts) -> dict[str, str]:

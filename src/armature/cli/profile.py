@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from armature import profiles
 from armature.cli.options import Parser
-from armature.errors import UserError
-from armature.graph import programs
 
-DESCRIPTION = """\
-torch: traces of the engines of --target nodes, for Perfetto, and the top operators of each (top.json).
-pyspy: flame graphs of the Python processes of --node nodes (SVG). Both wait for the load's warm-up to end.
-"""
+DESCRIPTION = "Profile nodes: {}. With --load, it waits for the load's warm-up to end."
 
 
 def parser() -> Parser:
-    p = Parser(prog="armature profile", description=DESCRIPTION)
-    p.add_argument("kind", choices=["torch", "pyspy"])
-    p.add_argument("--target", action="append", default=[], metavar="NODE=FOLDER", help="torch: a worker's control folder")
-    p.add_argument("--gpus", action="store_true", help="torch: also trace GPUs")
-    p.add_argument("--node", action="append", default=[], metavar="NODE", help="pyspy: a node")
-    p.add_argument("--processes", type=Path, metavar="DIR", help="pyspy: the folder of the nodes' TMPDIRs")
+    kinds = [kind for kind in profiles.every() if kind.beside_load]
+    p = Parser(prog="armature profile", description=DESCRIPTION.format("; ".join(f"{kind.name}: {kind.summary}" for kind in kinds)))
+    p.add_argument("kind", choices=[kind.name for kind in kinds])
+    p.add_argument("--node", action="append", required=True, metavar="NODE", help="a node to profile; may be repeated")
+    p.add_argument("--tmp", type=Path, required=True, metavar="DIR", help="the folder of the nodes' TMPDIRs (plan.json: tmp_dir)")
+    p.add_argument("--gpus", action="store_true", help="also trace GPUs")
     p.add_argument("--load", type=Path, metavar="DIR", help="the load's records, to wait for its warm-up (default: start at once)")
     p.add_argument("--after-s", type=float, default=0.0, metavar="S", help="start S seconds after the warm-up (default: %(default)g)")
     p.add_argument("--seconds", type=float, default=5.0, metavar="S", help="seconds to record (default: %(default)g)")
@@ -31,21 +27,12 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     a = parser().parse_args(argv)
 
-    from armature.bench.profiling import take
+    from armature.bench import profiling
+    from armature.bench.profiling.taking import Taking, wait_until_steady
 
+    module = profiling.load(a.kind)
     if a.load:
-        take.wait_until_steady(a.load, a.after_s)
-    if a.kind == "torch":
-        files = take.torch(dict(_read_target(text) for text in a.target), a.seconds, a.out, a.gpus)
-    else:
-        files = take.pyspy(a.node, a.processes, a.seconds, a.out, programs.find("py-spy"))
+        wait_until_steady(a.load, a.after_s)
+    files = module.take(Taking(tuple(a.node), a.tmp, a.seconds, a.out, a.gpus))
     print("\n".join(f"wrote {file}" for file in files))
     return 0
-
-
-def _read_target(text: str) -> tuple[str, Path]:
-    """NODE=FOLDER. Raises UserError."""
-    node, _, folder = text.partition("=")
-    if not (node and folder):
-        raise UserError(f"{text!r} is not a target", where="--target", expected="NODE=FOLDER")
-    return node, Path(folder)

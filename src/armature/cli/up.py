@@ -80,10 +80,10 @@ def make_plan(words: Sequence[str], run_dir: Path | None = None) -> tuple[Plan, 
 
 def topology_words(words: Sequence[str]) -> list[str]:
     """A bare word that names a topology (or several, with commas) stands for topology=WORD. Raises UserError for other bare words."""
-    from armature.config.folder import conf_dir, groups
+    from armature.config.folder import folders, groups
     from armature.config.overrides import with_topology
 
-    return with_topology(words, groups(conf_dir()))
+    return with_topology(words, groups(*folders()))
 
 
 def _launch(plan: Plan, composed: Composed, logs: bool) -> int:

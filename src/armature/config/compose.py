@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from armature.config import overrides as words
 from armature.config.explain import explain
 from armature.config.fields import Unknown, dotted_fields, unknown_part
 from armature.config.flags import check_engine_args
-from armature.config.folder import conf_dir, groups
+from armature.config.folder import folders, groups
 from armature.config.schema import Deployment
 from armature.config.sources import Sources
 from armature.errors import UserError, did_you_mean, nearest, together
@@ -31,18 +32,18 @@ class Composed:
 
 def compose(overrides: Sequence[str], conf: Path | None = None) -> Composed:
     """Compose, check and type a deployment from the user's words (`+model=NAME`, `frontend.port=8080`, ...)."""
-    conf = conf or conf_dir()
-    known = groups(conf)
+    among = folders(conf)
+    known = groups(*among)
     given = words.parse(overrides, known)
     try:
-        tree, choices = _hydra(conf, given)
+        tree, choices = _hydra(among, given)
     except _hydra_errors() as e:
-        raise (_unknown_fields(conf, given, known) or _explain_hydra(e, given)) from None
-    sources = Sources(conf, tuple((o.key, o.text) for o in given), choices)
+        raise (_unknown_fields(among, given, known) or _explain_hydra(e, given)) from None
+    sources = Sources(among, tuple((o.key, o.text) for o in given), choices)
     try:
         deployment = Deployment.model_validate(tree)
     except ValidationError as e:
-        raise (_unknown_fields(conf, given, known) or explain(e, sources.of, partial(_unknown, tree=tree, sources=sources))) from None
+        raise (_unknown_fields(among, given, known) or explain(e, sources.of, partial(_unknown, tree=tree, sources=sources))) from None
     problems: list[UserError] = []
     for group in deployment.topology.roles:
         problems += check_engine_args(deployment.engine_args(group), partial(_arg_source, group=group, sources=sources))
@@ -59,7 +60,7 @@ def _hydra_errors() -> tuple[type[Exception], ...]:
     return HydraException, OmegaConfBaseException
 
 
-def _hydra(conf: Path, given: Sequence[words.Override]) -> tuple[Any, dict[str, str | None]]:
+def _hydra(among: tuple[Path, ...], given: Sequence[words.Override]) -> tuple[Any, dict[str, str | None]]:
     """The composed tree, and the choice of each group. Raises Hydra's and OmegaConf's errors."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -67,8 +68,10 @@ def _hydra(conf: Path, given: Sequence[words.Override]) -> tuple[Any, dict[str, 
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()
-    with _quiet_hydra(), initialize_config_dir(str(conf), version_base="1.3"):
-        config = hydra_compose("config", overrides=[o.hydra for o in given], return_hydra_config=True)
+    first, *others = among
+    search = [f"hydra.searchpath={json.dumps([folder.as_uri() for folder in others])}"] if others else []
+    with _quiet_hydra(), initialize_config_dir(str(first), version_base="1.3"):
+        config = hydra_compose("config", overrides=[*(o.hydra for o in given), *search], return_hydra_config=True)
         chosen: Any = OmegaConf.to_container(config.hydra.runtime.choices)
         choices = {k: v for k, v in chosen.items() if "/" not in k}
         tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
@@ -98,13 +101,13 @@ def _explain_hydra(error: Exception, given: Sequence[words.Override]) -> UserErr
     return UserError(f"the configuration cannot be composed: {text.splitlines()[0]}", fix="see docs/reference/config.md for all fields")
 
 
-def _unknown_fields(conf: Path, given: Sequence[words.Override], known: words.Groups) -> UserError | None:
+def _unknown_fields(among: tuple[Path, ...], given: Sequence[words.Override], known: words.Groups) -> UserError | None:
     """The error of all overrides whose field does not exist in what the groups' choices compose; None where all exist."""
     try:
-        tree, choices = _hydra(conf, [o for o in given if o.key in known])
+        tree, choices = _hydra(among, [o for o in given if o.key in known])
     except _hydra_errors():
         return None
-    sources = Sources(conf, tuple((o.key, o.text) for o in given), choices)
+    sources = Sources(among, tuple((o.key, o.text) for o in given), choices)
     paths = [o.key.split(".") for o in given if o.key not in known]
     errors = [_unknown(path, tree, sources) for path in paths if unknown_part(path, tree)]
     return together(errors) if errors else None

@@ -20,6 +20,12 @@ def conf_dir() -> Path:
     raise UserError("the folder of configs is missing", fix=f"reinstall armature, or set {env.CONF_DIR}=")
 
 
-def groups(conf: Path) -> dict[str, list[str]]:
-    """group -> the names that can be chosen."""
-    return {d.name: sorted(f.stem for f in d.glob("*.yaml")) for d in sorted(conf.iterdir()) if d.is_dir()}
+def folders(conf: Path | None = None) -> tuple[Path, ...]:
+    """All folders of configs: `conf` (None: `conf_dir()`), then `conf/` of each plugin folder. A file in an earlier one goes first."""
+    return (conf or conf_dir(), *(folder / "conf" for folder in env.plugin_folders() if (folder / "conf").is_dir()))
+
+
+def groups(*conf: Path) -> dict[str, list[str]]:
+    """group -> the names that can be chosen in all these folders. Groups are those of the first."""
+    own = sorted(d.name for d in conf[0].iterdir() if d.is_dir())
+    return {group: sorted({f.stem for folder in conf for f in (folder / group).glob("*.yaml")}) for group in own}

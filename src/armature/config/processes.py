@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from armature import profiles
 from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
-from armature.config.section import Invalid, Section, Text, TextMap
+from armature.config.section import Invalid, Section, Text, TextMap, refusing
 from armature.config.servers import Host
 from armature.limits import BODY_MB
+from armature.profiles.kind import ProfileKind
 
 
 class Hardware(Section):
@@ -66,13 +68,22 @@ class Observe(Section):
 class Profile(Section):
     """Profiles of the steady part of the load. Profiling costs time: do not compare profiled runs with others."""
 
-    name: Literal["none", "torch", "pyspy", "nsys"] = Field(
-        default="none",
-        description="torch: operators of each engine; pyspy: Python flame graphs; nsys: NVIDIA Nsight Systems around workers.",
-    )
+    name: str = Field(default="none", description="; ".join(["none", *(f"{kind.name}: {kind.summary}" for kind in profiles.every())]) + ".")
     after_s: float = Field(default=2.0, ge=0, description="Seconds from the end of the warm-up to the start of the profile.")
     seconds: float = Field(default=5.0, gt=0, description="Length of the profile in seconds.")
     nodes: list[str] = Field(default_factory=list, description="Nodes to profile; empty: all workers.")
+
+    @field_validator("name")
+    @classmethod
+    def _profile_exists(cls, name: str) -> str:
+        if name != "none":
+            refusing(profiles.get, name)
+        return name
+
+    @property
+    def kind(self) -> ProfileKind | None:
+        """The facts of the profile; None: nothing is profiled."""
+        return None if self.name == "none" else profiles.get(self.name)
 
 
 class Frontend(Section):

@@ -68,10 +68,13 @@ class Deployment(Section):
             raise Invalid("topology=external needs a load", field="load.name", fix="add load=closed")
         if self.external and self.profile.name != "none":
             raise Invalid("topology=external has no processes to profile", field="profile.name", fix="add profile=none")
-        if self.profile.name in ("torch", "pyspy") and not self.load:
-            raise Invalid(f"profile={self.profile.name} needs a load", field="profile.name", fix="add load=closed")
-        if self.profile.name == "nsys" and self.hardware.device == "cpu":
-            raise Invalid("profile=nsys traces GPUs, and hardware=cpu has none", field="profile.name", fix="add profile=torch load=closed")
+        profile = self.profile.kind
+        if profile and profile.beside_load and not self.load:
+            raise Invalid(f"profile={profile.name} needs a load", field="profile.name", fix="add load=closed")
+        if profile and profile.needs_gpus and self.hardware.device == "cpu":
+            raise Invalid(
+                f"profile={profile.name} traces GPUs, and hardware=cpu has none", field="profile.name", fix="add profile=torch load=closed"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from armature.errors import UserError
+
 FIELD = "<field>"
+V = TypeVar("V")
+R = TypeVar("R")
 
 
 class Section(BaseModel):
@@ -25,6 +30,14 @@ class Invalid(ValueError):
     def __init__(self, what: str, *, field: str = "", expected: str | None = None, fix: str | None = None) -> None:
         super().__init__(what)
         self.field, self.expected, self.fix = field, expected, fix
+
+
+def refusing(check: Callable[[V], R], value: V) -> R:
+    """`check(value)`, whose UserError becomes the error of the field that is checked."""
+    try:
+        return check(value)
+    except UserError as e:
+        raise Invalid(e.what, expected=e.expected, fix=e.fix) from None
 
 
 def _as_text(value: Any) -> Any:

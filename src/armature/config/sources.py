@@ -15,10 +15,11 @@ Names = tuple[str, ...]
 class Sources:
     """Answers "who set this field?" for one composition.
 
-    overrides: (dotted key, the text as given), in the order given. choices: group -> chosen file's name.
+    conf: the folders of configs, the package's first. overrides: (dotted key, the text as given), in the order given.
+    choices: group -> chosen file's name.
     """
 
-    conf: Path
+    conf: tuple[Path, ...]
     overrides: tuple[tuple[str, str], ...]
     choices: Mapping[str, str | None]
 
@@ -51,14 +52,19 @@ class Sources:
         """Files that may hold the field, last to be applied first, each with the field's path within it."""
         found: list[tuple[Path, Names]] = []
         if experiment := self.choices.get("experiment"):
-            found.append((self.conf / "experiment" / f"{experiment}.yaml", path))
-        found.append((self.conf / "config.yaml", path))
+            found.append((self._file("experiment", experiment), path))
+        found.append((self.conf[0] / "config.yaml", path))
         if path and (choice := self.choices.get(path[0])):
-            found.append((self.conf / path[0] / f"{choice}.yaml", path[1:]))
+            found.append((self._file(path[0], choice), path[1:]))
         return found
 
+    def _file(self, group: str, choice: str) -> Path:
+        files = [folder / group / f"{choice}.yaml" for folder in self.conf]
+        return next((file for file in files if file.is_file()), files[0])
+
     def _shown(self, file: Path) -> str:
-        return f"conf/{file.relative_to(self.conf)}"
+        own = self.conf[0]
+        return f"conf/{file.relative_to(own)}" if file.is_relative_to(own) else str(file)
 
 
 def _find(file: Path, path: Names) -> tuple[int | None, int]:

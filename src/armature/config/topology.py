@@ -10,9 +10,8 @@ from armature import roles
 from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
 from armature.config.router import Router
-from armature.config.section import Invalid, Section, TextMap
+from armature.config.section import Invalid, Section, TextMap, refusing
 from armature.config.servers import Host
-from armature.errors import UserError
 from armature.naming import NODE_NAME
 from armature.roles.apis import APIS, Api
 from armature.roles.kind import RoleKind
@@ -35,10 +34,7 @@ class RoleGroup(Section):
     @field_validator("role")
     @classmethod
     def _role_exists(cls, name: str) -> str:
-        try:
-            return roles.get(name).name
-        except UserError as e:
-            raise Invalid(e.what, expected=e.expected, fix=e.fix) from None
+        return refusing(roles.get, name).name
 
     @property
     def kind(self) -> RoleKind:

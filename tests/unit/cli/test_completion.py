@@ -52,7 +52,7 @@ def at_tab(line: str, **environment: str) -> list[str]:
         ("armature worker aggr", ["aggregated"]),
         ("armature worker aggregated --max-run", ["--max-running-requests"]),
         ("armature worker aggregated --dr", ["--drain-s"]),
-        ("armature profile ", ["torch", "pyspy"]),
+        ("armature profile ", ["pyspy", "torch"]),
     ],
 )
 def test_a_line_goes_on_with(line: str, offered: list[str]) -> None:

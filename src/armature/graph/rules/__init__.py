@@ -13,7 +13,7 @@ from armature.graph.rules.load import load_nodes, report_node
 from armature.graph.rules.model import model_task
 from armature.graph.rules.nats import nats_node
 from armature.graph.rules.pairs import pairs_task
-from armature.graph.rules.profile import profile_task, traced
+from armature.graph.rules.profile import profile_task, wrapped
 from armature.graph.rules.prometheus import prometheus_nodes
 from armature.graph.rules.workers import worker_nodes
 
@@ -40,7 +40,7 @@ def _serving(deployment: Deployment, source: ModelSource) -> tuple[Node, ...]:
     task = model_task(deployment, source)
     servers = tuple(node for node in (nats_node(deployment), etcd_node(deployment)) if node)
     served = tuple(node.name for node in servers)
-    workers = traced(deployment, worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served)))
+    workers = wrapped(deployment, worker_nodes(deployment, source, needs=(*((task.name,) if task else ()), *served)))
     pairs = pairs_task(deployment, workers)
     bridge = kv_bridge_node(deployment, needs=served)
     # Workers, also where a task between has asked them: a service that nothing needs any more ends while load runs.

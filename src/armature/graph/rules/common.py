@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from armature import address, env
+from armature import address, control, env
 from armature.address import LOOPBACK
 from armature.config.modelref import BuiltModel, Elsewhere, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
@@ -59,7 +59,7 @@ def plane_env(deployment: Deployment) -> dict[str, str]:
 
 def control_folder(name: str) -> str:
     """Where a worker's commands are given (armature.control), as a symbolic path: below its TMPDIR, which no other user may enter."""
-    return f"${{tmp}}/{name}/control"
+    return control.folder("${tmp}", name)
 
 
 def metrics_address(node: Node) -> str | None:

@@ -116,8 +116,8 @@ def _control(deployment: Deployment, role: RoleGroup, name: str) -> tuple[str, .
     """The commands that a worker takes: those that this run's own tasks give, and all where the user wants them."""
     profile = deployment.profile
     routes = [*role.kind.control]
-    if profile.name == "torch" and name in (profile.nodes or [name]):
-        routes += ["profile/start", "profile/stop"]
+    if profile.kind and name in (profile.nodes or [name]):
+        routes += profile.kind.control
     words = [word for route in (["all"] if deployment.worker.control else routes) for word in ("--control", route)]
     return (*words, "--control-folder", control_folder(name), "--control-writes", "${run}") if words else ()
 
