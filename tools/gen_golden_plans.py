@@ -12,6 +12,7 @@ from pathlib import Path
 from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.graph import rules
+from armature.graph.hosts import Host
 from armature.graph.place import Site, place
 from armature.graph.ports import CountingPorts
 
@@ -56,8 +57,7 @@ def render(name: str) -> str:
         run_dir=Path("/home/user/runs") / graph.name / "ID",
         cache_dir=Path("/home/user/.cache/armature"),
         tmp_dir=Path("/tmp/armature-ID"),
-        ports=CountingPorts(),
-        gpus=deployment.hardware.gpus,
+        hosts=(Host(CountingPorts(), gpus=deployment.hardware.gpus),),
     )
     return place(graph, site).model_dump_json(indent=2) + "\n"
 

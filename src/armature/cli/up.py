@@ -73,8 +73,8 @@ def make_plan(words: Sequence[str], run_dir: Path | None = None) -> tuple[Plan, 
     composed = compose(topology_words(words))
     deployment = composed.deployment
     source = locate(deployment.model, env.caller_dir(), composed.sources.of(("model", "path")))
-    graph = rules.build(deployment, source)
-    site = this_machine(graph.name, deployment.hardware.gpus, env.runs_dir(deployment.run.dir))
+    graph, hardware = rules.build(deployment, source), deployment.hardware
+    site = this_machine(graph.name, hardware.gpus, hardware.cores, env.runs_dir(deployment.run.dir))
     return place(graph, replace(site, run_dir=run_dir) if run_dir else site), composed
 
 

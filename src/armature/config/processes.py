@@ -21,6 +21,7 @@ class Hardware(Section):
     name: str
     device: Literal["cpu", "cuda"]
     gpus: int = Field(default=0, ge=0, description="GPUs of this host that the run may use.")
+    cores: int | None = Field(default=None, ge=1, description="Cores of this host that the run may use; null: not counted.")
     engine: EngineSection = EngineSection()
     env: TextMap = Field(default_factory=dict, description="Environment of every worker.")
 

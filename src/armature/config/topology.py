@@ -25,6 +25,7 @@ class RoleGroup(Section):
     role: str = Field(description="The kind of worker: a module of armature.roles.")
     replicas: int = Field(default=1, ge=1, le=1024)
     gpus: int = Field(default=1, ge=0, description="GPUs of each replica, on hardware with GPUs.")
+    cores: int = Field(default=0, ge=0, description="Cores of each replica, counted against hardware.cores.")
     share_gpus_with: str | None = Field(
         default=None, description="An earlier group whose GPUs this one shares: replica i uses those of its replica i."
     )

@@ -19,35 +19,36 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from armature.graph.node import Graph, Node
+from armature.address import LOOPBACK
+from armature.graph.node import OF_HOST, Graph, Node
 
 HASH_VERSION = 2  # of what goes into the hash
 _NODE = frozenset({"name", "kind", "argv", "env", "needs", "gpus_of", "task"})
 _PORT = frozenset({"name", "count"})
 
 
-def digest(graph: Graph, gpus: Mapping[str, tuple[int, ...]]) -> str:
-    """The hash of what `graph` serves. gpus: which GPUs placement gave to each node."""
+def digest(graph: Graph, where: Mapping[str, Any]) -> str:
+    """The hash of what `graph` serves. where: which GPUs of which hosts placement gave to each node, as JSON."""
     serving = [node for node in graph.nodes if not node.measures]
     blind = _without_addresses(graph)
     content = {
         "version": HASH_VERSION,
-        "nodes": [_content(node, gpus[node.name], blind) for node in serving],
+        "nodes": [_content(node, where[node.name], blind) for node in serving],
         "servers": [{"field": s.field, "url": blind(s.url), "model": s.model} for s in graph.servers],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _content(node: Node, gpus: tuple[int, ...], blind: Callable[[str], str]) -> dict[str, Any]:
+def _content(node: Node, where: Any, blind: Callable[[str], str]) -> dict[str, Any]:
     ports = [p.model_dump(mode="json", include=set(_PORT)) for p in node.ports]
     found: dict[str, Any] = _mapped(node.model_dump(mode="json", include=set(_NODE)), blind)
-    return found | {"ports": ports, "gpus": list(gpus)}
+    return found | {"ports": ports, "gpus": where}
 
 
 def _without_addresses(graph: Graph) -> Callable[[str], str]:
     """Replaces the addresses of the graph's own listeners and plane servers, wherever they stand in a text."""
     planes = {s.url: "${" + s.field + "}" for s in graph.servers if s.kind == "plane"}
-    hosts = {"127.0.0.1", *(p.host for node in graph.nodes for p in node.ports)}
+    hosts = {LOOPBACK, *(p.host for node in graph.nodes for p in node.ports if p.host != OF_HOST)}
     words = [rf"(?<![\w.:-])\[?{re.escape(host)}\]?(?![\w.-])" for host in sorted(hosts, key=len, reverse=True)]
     pattern = re.compile("|".join([*(re.escape(url) for url in sorted(planes, key=len, reverse=True)), *words]))
     return lambda text: pattern.sub(lambda m: planes.get(m[0], "${host}"), text)

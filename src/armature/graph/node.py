@@ -8,7 +8,11 @@ fills in, so that a graph says the same thing on every machine:
     ${run}             the run directory
     ${cache}           the user's cache directory, kept between runs
     ${tmp}             the run's short-lived directory for sockets (short: a socket's path has 107 bytes at most)
-    ${port:NODE.NAME}  a port that NODE asked for under NAME
+    ${host}, ${rank}   the address of the node's own host, and the rank of the process within a node of several hosts
+    ${host:NODE}       the address of NODE's host: of its leader's, where it has several
+    ${port:NODE.NAME}  a port that NODE asked for under NAME: its leader's, and in the text of NODE itself that of each process
+    ${at:NODE.NAME}    HOST:PORT at which others reach that port
+    ${lead:NAME}       HOST:PORT at which the other ranks of a node reach the leader's port NAME
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from armature.address import LOOPBACK
 from armature.errors import UserError, nearest
 from armature.naming import NODE_NAME
+
+OF_HOST = "${host}"
 
 
 class Frozen(BaseModel):
@@ -66,12 +71,15 @@ Probe = Annotated[HttpProbe | LogProbe | ModelProbe, Field(discriminator="kind")
 
 
 class PortRequest(Frozen):
-    """`count` neighbouring TCP ports on `host`. `fixed` is the number that the user asked for; None lets placement choose."""
+    """`count` neighbouring TCP ports. `fixed` is the number that the user asked for; None lets placement choose.
+
+    host: where the node listens; OF_HOST: where the run's other hosts reach it, which is loopback with one host alone.
+    """
 
     name: str
     fixed: int | None = None
     count: int = 1
-    host: str = LOOPBACK
+    host: str = OF_HOST
 
 
 class NamedServer(Frozen):
@@ -144,7 +152,8 @@ class TaskSpec(Frozen):
 class Node(Frozen):
     """One vertex: a service (runs until nobody needs it) or a task (ends, and leaves outputs).
 
-    gpus: how many it gets for itself; gpus_of: the node whose GPUs it uses as well.
+    hosts: how many it runs on, with one process each; the first is the leader, the others are NAME-rank1 and so on.
+    gpus, cores: how many it gets for itself on each host; gpus_of: the node whose GPUs it uses as well.
     measures: it only observes the others, so the plan's hash leaves it out.
     requires: what must be there before anything starts; it changes nothing that the node does, so the hash leaves it out as well.
     """
@@ -156,7 +165,9 @@ class Node(Frozen):
     env: Mapping[str, str] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     ports: tuple[PortRequest, ...] = ()
+    hosts: int = Field(default=1, ge=1)
     gpus: int = 0
+    cores: int = 0
     gpus_of: str | None = None
     ready: Probe | None = None
     task: TaskSpec | None = None

@@ -12,6 +12,7 @@ from armature.address import LOOPBACK
 from armature.graph.node import Frozen, NamedServer, Probe, Requires, RestartPolicy, StopPolicy, TaskSpec
 
 PLAN_VERSION = 1
+LOCAL = "local"  # the name of the only host
 
 
 class PortBlock(Frozen):
@@ -23,9 +24,18 @@ class PortBlock(Frozen):
     fixed: bool = False
 
 
+class PlannedHost(Frozen):
+    """A host of the plan. address: where the other hosts reach it."""
+
+    name: str = LOCAL
+    address: str = LOOPBACK
+
+
 class PlannedNode(Frozen):
     """A node as it will run: no placeholder is left in it.
 
+    host: the name of the host that it runs on. rank, leader: of a node over several hosts, whose processes are nodes here; leader
+    None: it is the leader, or the only one.
     command: what runs, as a list. env: what is set on top of the launcher's own environment.
     ports: name -> block. gpus: which of the GPUs that the run may use are this node's; with
     CUDA_VISIBLE_DEVICES set, 0 is the first that it names.
@@ -34,6 +44,9 @@ class PlannedNode(Frozen):
     name: str
     kind: Literal["service", "task"]
     label: str = ""
+    host: str = LOCAL
+    rank: int = 0
+    leader: str | None = None
     argv: tuple[str, ...]
     env: Mapping[str, str] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
@@ -63,6 +76,7 @@ class Plan(Frozen):
     run_dir: Path
     cache_dir: Path
     tmp_dir: Path
+    hosts: tuple[PlannedHost, ...] = (PlannedHost(),)
     nodes: tuple[PlannedNode, ...]
     servers: tuple[NamedServer, ...] = ()
     until: tuple[str, ...] = ()
@@ -75,7 +89,7 @@ class Plan(Frozen):
     @property
     def gpus(self) -> int:
         """How many GPUs its nodes use, shared ones once."""
-        return len({gpu for node in self.nodes for gpu in node.gpus})
+        return len({(node.host, gpu) for node in self.nodes for gpu in node.gpus})
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """All nodes that need `name`, directly or not, in the order in which they start."""

@@ -12,23 +12,22 @@ from pathlib import Path
 
 from armature import env
 from armature.graph import programs
+from armature.graph.hosts import Host
 from armature.graph.place import Site
 from armature.graph.ports import HostPorts
 from armature.naming import component
 
 
-def this_machine(name: str, gpus: int, runs: Path | None = None) -> Site:
+def this_machine(name: str, gpus: int, cores: int | None = None, runs: Path | None = None) -> Site:
     """Where a run called `name` takes place. runs: the folder of runs; None: the default. Nothing is created: a dry run leaves no trace."""
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     return Site(
         run_dir=(runs or env.runs_dir()) / component(name) / run_id,
         cache_dir=env.cache_dir(),
         tmp_dir=Path(tempfile.gettempdir()) / f"armature-{run_id}",
-        ports=HostPorts(),
+        hosts=(Host(HostPorts(), gpus=gpus, cores=cores, visible=env.visible_gpus()),),
         python=(sys.executable, "-P"),  # -P: a random.py in the user's folder must not be imported
         env=_import_path(),
-        gpus=gpus,
-        visible=env.visible_gpus(),
         program=programs.find,
     )
 

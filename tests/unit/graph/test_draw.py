@@ -13,6 +13,7 @@ from armature.config.modelref import locate
 from armature.errors import UserError
 from armature.graph import rules
 from armature.graph.draw import draw
+from armature.graph.hosts import Host
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
 from armature.graph.ports import CountingPorts
@@ -22,7 +23,7 @@ from armature.graph.ports import CountingPorts
 def plan() -> Plan:
     deployment = compose(["model=tiny-qwen3", "experiment=two_workers"]).deployment
     graph = rules.build(deployment, locate(deployment.model, Path("/u")))
-    return place(graph, Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=CountingPorts()))
+    return place(graph, Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=(Host(CountingPorts()),)))
 
 
 def test_dot_has_each_edge_once(plan: Plan) -> None:

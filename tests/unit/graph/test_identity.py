@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.graph import rules
+from armature.graph.hosts import Host
 from armature.graph.place import Site, place
 from armature.graph.ports import CountingPorts
 
@@ -29,10 +30,9 @@ def hash_of(*words: str, first_port: int = 20000, root: str = "/home/me", name: 
         run_dir=Path(root) / "runs" / name,
         cache_dir=Path(root) / "cache",
         tmp_dir=Path(root) / "tmp" / name,
-        ports=CountingPorts(first_port),
+        hosts=(Host(CountingPorts(first_port), gpus=deployment.hardware.gpus),),
         python=(f"{root}/bin/python",),
         env={"PYTHONPATH": f"{root}/src"},
-        gpus=deployment.hardware.gpus,
         program=lambda program: f"{root}/bin/{program}",
     )
     return place(graph, site).hash

@@ -14,13 +14,14 @@ from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.errors import UserError
 from armature.graph import programs, rules
+from armature.graph.hosts import Host
 from armature.graph.node import Graph
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
 from armature.graph.ports import CountingPorts
 from armature.launch.preflight import check
 
-SITE = Site(run_dir=Path("/runs/x/ID"), cache_dir=Path("/cache"), tmp_dir=Path("/tmp/x"), ports=CountingPorts(), gpus=8)
+SITE = Site(run_dir=Path("/runs/x/ID"), cache_dir=Path("/cache"), tmp_dir=Path("/tmp/x"), hosts=(Host(CountingPorts(), gpus=8),))
 
 
 def graph_of(words: Sequence[str]) -> Graph:

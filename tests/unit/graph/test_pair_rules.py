@@ -47,7 +47,8 @@ def test_the_meeting_place_is_what_was_named() -> None:
     g = graph("topology=disagg", "disaggregation.host=10.1.2.3")
     argv = node(g, "prefill-0").argv
     assert argv[argv.index("--host") + 1] == "10.1.2.3"
-    assert any(w.endswith(",10.1.2.3:${port:prefill-0.bootstrap}") for w in node(g, "pairs").argv)
+    assert next(p.host for p in node(g, "prefill-0").ports if p.name == "bootstrap") == "10.1.2.3"
+    assert any(w.endswith(",${at:prefill-0.bootstrap}") for w in node(g, "pairs").argv)
 
 
 def test_decode_shares_prefills_gpu_and_starts_after_it() -> None:

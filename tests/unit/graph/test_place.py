@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from armature import env
 from armature.errors import UserError
+from armature.graph.hosts import Host
 from armature.graph.node import Graph, HttpProbe, Node, PortRequest
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
@@ -21,8 +21,11 @@ def node(name: str, *ports: PortRequest, argv: tuple[str, ...] = ("true",), gpus
     return Node(name=name, kind="service", argv=argv, ports=ports, gpus=gpus, needs=needs, ready=HttpProbe(url="http://127.0.0.1:1/"))
 
 
-def site(ports: CountingPorts | HostPorts | None = None, gpus: int = 0, run: str = "/run/x") -> Site:
-    return Site(run_dir=Path(run), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=ports or CountingPorts(), python=("py", "-P"), gpus=gpus)
+def site(
+    *hosts: Host, ports: CountingPorts | None = None, gpus: int = 0, visible: tuple[str, ...] | None = None, run: str = "/run/x"
+) -> Site:
+    only = Host(ports or CountingPorts(), gpus=gpus, visible=visible)
+    return Site(run_dir=Path(run), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=hosts or (only,), python=("py", "-P"))
 
 
 def test_placeholders_are_filled() -> None:
@@ -60,14 +63,14 @@ def test_gpus_are_given_once() -> None:
 
 def test_gpus_are_those_that_the_process_may_use() -> None:
     graph = Graph(name="g", nodes=(node("a", gpus=2), node("b", gpus=1)))
-    plan = place(graph, replace(site(gpus=3), visible=("5", "GPU-1", "2")))
+    plan = place(graph, site(gpus=3, visible=("5", "GPU-1", "2")))
     assert (plan["a"].env["CUDA_VISIBLE_DEVICES"], plan["b"].env["CUDA_VISIBLE_DEVICES"]) == ("5,GPU-1", "2")
     assert plan.hash == place(graph, site(gpus=3)).hash, "the same deployment on other GPUs"
 
 
 def test_fewer_visible_gpus_than_needed_are_refused() -> None:
     with pytest.raises(UserError, match=r"needs 2 GPUs but CUDA_VISIBLE_DEVICES=3 gives 1: a \(2\)"):
-        place(Graph(name="g", nodes=(node("a", gpus=2),)), replace(site(gpus=2), visible=("3",)))
+        place(Graph(name="g", nodes=(node("a", gpus=2),)), site(gpus=2, visible=("3",)))
 
 
 @pytest.mark.parametrize(("names", "expected"), [("2, 3", ("2", "3")), ("", ()), ("0,-1,1", ("0",)), (None, None)])
@@ -85,7 +88,7 @@ def test_too_few_gpus_are_refused_with_who_wants_them() -> None:
 
 def test_the_hash_leaves_out_run_directories_and_chosen_ports() -> None:
     graph = Graph(name="g", nodes=(node("a", PortRequest(name="x"), argv=("${run}", "${port:a.x}")),))
-    one, two = place(graph, site()), place(graph, site(CountingPorts(30000), run="/elsewhere"))
+    one, two = place(graph, site()), place(graph, site(ports=CountingPorts(30000), run="/elsewhere"))
     assert one.hash == two.hash
     assert one["a"].argv != two["a"].argv
 

@@ -10,6 +10,7 @@ from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.errors import UserError
 from armature.graph import rules
+from armature.graph.hosts import Host
 from armature.graph.node import Graph
 from armature.graph.place import Site, place
 from armature.graph.ports import CountingPorts
@@ -47,5 +48,5 @@ def test_nsys_is_around_each_worker() -> None:
 
 @pytest.mark.parametrize("kind", ["torch", "pyspy"])
 def test_a_profiled_run_is_no_repeat_of_another(kind: str) -> None:
-    site = Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=CountingPorts())
+    site = Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=(Host(CountingPorts()),))
     assert place(graph_of(f"profile={kind}"), site).hash != place(graph_of(), site).hash

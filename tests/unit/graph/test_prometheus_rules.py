@@ -9,6 +9,7 @@ import pytest
 from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.graph import rules
+from armature.graph.hosts import Host
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
 from armature.graph.ports import CountingPorts
@@ -18,7 +19,7 @@ from armature.graph.programs import how_to_install
 def plan(*words: str) -> Plan:
     deployment = compose(["model=tiny-qwen3", *words]).deployment
     graph = rules.build(deployment, locate(deployment.model, Path("/home/user")))
-    return place(graph, Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=CountingPorts()))
+    return place(graph, Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=(Host(CountingPorts()),)))
 
 
 def names(planned: Plan) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.graph import programs, rules
+from armature.graph.hosts import Host
 from armature.graph.node import Graph, Node
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan
@@ -23,7 +24,7 @@ def graph(*words: str) -> Graph:
 
 
 def plan(*words: str) -> Plan:
-    return place(graph(*words), Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=CountingPorts()))
+    return place(graph(*words), Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=(Host(CountingPorts()),)))
 
 
 def users(of: Graph) -> list[Node]:

@@ -16,6 +16,7 @@ from armature.config.compose import compose
 from armature.config.modelref import locate
 from armature.errors import UserError
 from armature.graph import ports, rules
+from armature.graph.hosts import Host
 from armature.graph.node import HttpProbe, NamedHost, NamedServer, Requires
 from armature.graph.place import Site, place
 from armature.graph.plan import Plan, PlannedNode, PortBlock
@@ -169,7 +170,7 @@ def test_a_plan_is_made_for_a_host_that_only_the_launcher_can_judge(tmp_path: Pa
 def placed(words: list[str], source: HostPorts | CountingPorts) -> Plan:
     deployment = compose(["topology=disagg", "model=tiny-qwen3", *words]).deployment
     graph = rules.build(deployment, locate(deployment.model, Path("/home/user")))
-    site = Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), ports=source, python=PYTHON)
+    site = Site(run_dir=Path("/r"), cache_dir=Path("/c"), tmp_dir=Path("/t"), hosts=(Host(source),), python=PYTHON)
     return place(graph, site)
 
 

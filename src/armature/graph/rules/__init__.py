@@ -7,7 +7,7 @@ from armature.config.schema import Deployment
 from armature.graph.node import Graph, Node
 from armature.graph.rules.common import named_servers
 from armature.graph.rules.etcd import etcd_node
-from armature.graph.rules.frontend import frontend_node, local_url
+from armature.graph.rules.frontend import URL, frontend_node
 from armature.graph.rules.kv_bridge import kv_bridge_node
 from armature.graph.rules.load import load_nodes, report_node
 from armature.graph.rules.model import model_task
@@ -22,7 +22,7 @@ def build(deployment: Deployment, source: ModelSource) -> Graph:
     """The graph of a deployment whose model's files come from `source`."""
     serving = () if deployment.external else _serving(deployment, source)
     measured = [node for node in serving if node.kind == "service" and node.name != "prometheus"]
-    url = deployment.url or local_url(deployment)
+    url = deployment.url or URL
     measuring = load_nodes(deployment, url, measured, needs=() if deployment.external else ("frontend",))
     profile = profile_task(deployment, serving, needs=("frontend",))
     tasks = tuple(node.name for node in (*measuring, profile) if node and node.kind == "task")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from armature import address, control, env
-from armature.address import LOOPBACK
+from armature import control, env
 from armature.config.modelref import BuiltModel, Elsewhere, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
 from armature.graph.node import NamedServer, Node, RestartPolicy
@@ -30,6 +29,11 @@ def port_of(node: str, name: str) -> str:
     return f"${{port:{node}.{name}}}"
 
 
+def at(node: str, port: str) -> str:
+    """HOST:PORT at which others reach that port of `node`, which placement fills in."""
+    return f"${{at:{node}.{port}}}"
+
+
 def restart_policy(deployment: Deployment) -> RestartPolicy:
     """What happens to a service that dies while the run serves."""
     return RestartPolicy(times=deployment.launcher.restarts, window_s=deployment.launcher.restart_window_s)
@@ -46,12 +50,12 @@ def plane_env(deployment: Deployment) -> dict[str, str]:
     }
     if runtime.uses_etcd:
         planes |= {
-            env.ETCD_ENDPOINTS: runtime.etcd_url or address.url(LOOPBACK, port_of("etcd", "client")),
+            env.ETCD_ENDPOINTS: runtime.etcd_url or f"http://{at('etcd', 'client')}",
             env.ETCD_LEASE_S: str(ETCD_LEASE_S),
         }
     if runtime.uses_nats:
         planes |= {
-            env.NATS_SERVER: runtime.nats_url or address.url(LOOPBACK, port_of("nats", "client"), scheme="nats"),
+            env.NATS_SERVER: runtime.nats_url or f"nats://{at('nats', 'client')}",
             env.NATS_REQUEST_S: str(NATS_REQUEST_S),
         }
     return planes
@@ -67,7 +71,7 @@ def metrics_address(node: Node) -> str | None:
     port = next((p for p in node.ports if p.name in METRICS_PORTS), None)
     if port is None or node.name == "nats":
         return None
-    return address.join(address.client_host(port.host), port_of(node.name, port.name))
+    return at(node.name, port.name)
 
 
 def named_servers(deployment: Deployment) -> tuple[NamedServer, ...]:

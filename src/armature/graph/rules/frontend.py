@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from armature import address
 from armature.config.modelref import ModelSource
 from armature.config.router import Router
 from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
-from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy
+from armature.graph.rules.common import armature_argv, at, model_folder, plane_env, port_of, restart_policy
 from armature.limits import BODY_MB
 from armature.roles.apis import APIS, TEXT
+
+URL = f"http://{at('frontend', 'http')}"  # where the run reaches its frontend
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:
@@ -41,14 +42,7 @@ def _probe(deployment: Deployment, source: ModelSource) -> ModelProbe:
     """One real request of a kind that the workers answer."""
     model = deployment.model.served_name
     api = next(APIS[api] for api in deployment.topology.apis if APIS[api].probe)
-    return ModelProbe(
-        url=local_url(deployment), model=model, path=api.path or "", body={"model": model, **(api.probe or {})}, files=model_folder(source)
-    )
-
-
-def local_url(deployment: Deployment) -> str:
-    """Where this host reaches the run's frontend."""
-    return address.url(address.client_host(deployment.frontend.host), port_of("frontend", "http"))
+    return ModelProbe(url=URL, model=model, path=api.path or "", body={"model": model, **(api.probe or {})}, files=model_folder(source))
 
 
 def frontend_node(deployment: Deployment, source: ModelSource, needs: tuple[str, ...]) -> Node:

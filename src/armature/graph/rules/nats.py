@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from armature import address
-from armature.address import LOOPBACK
 from armature.config.schema import Deployment
-from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import port_of, restart_policy
+from armature.graph.node import OF_HOST, HttpProbe, Node, PortRequest, StopPolicy
+from armature.graph.rules.common import at, port_of, restart_policy
 
 NAME = "nats"
 
@@ -24,7 +22,7 @@ def nats_node(deployment: Deployment) -> Node | None:
             "--name",
             deployment.runtime.namespace,
             "--addr",
-            LOOPBACK,
+            OF_HOST,
             "--port",
             port_of(NAME, "client"),
             "--http_port",
@@ -34,7 +32,7 @@ def nats_node(deployment: Deployment) -> Node | None:
             "${run}/nats",
         ),
         ports=(PortRequest(name="client"), PortRequest(name="monitor")),
-        ready=HttpProbe(url=address.url(LOOPBACK, port_of(NAME, "monitor"), "/healthz")),
+        ready=HttpProbe(url=f"http://{at(NAME, 'monitor')}/healthz"),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
     )

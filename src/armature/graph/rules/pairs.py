@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armature import address, roles
+from armature import roles
 from armature.config.schema import Deployment
 from armature.graph.node import Node, TaskSpec
-from armature.graph.rules.common import armature_argv, control_folder, port_of
+from armature.graph.rules.common import armature_argv, at, control_folder
 
 
 def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
@@ -16,7 +16,7 @@ def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
     decode = [w for w in workers if roles.get(w.label).handover == "receives"]
     if not prefill:
         return None
-    words = [word for w in prefill for word in ("--prefill", f"{w.name}={control_folder(w.name)},{_bootstrap(deployment, w)}")]
+    words = [word for w in prefill for word in ("--prefill", f"{w.name}={control_folder(w.name)},{at(w.name, 'bootstrap')}")]
     words += [word for w in decode for word in ("--decode", f"{w.name}={control_folder(w.name)}")]
     out = "${run}/results/pairs.json"
     return Node(
@@ -27,8 +27,3 @@ def pairs_task(deployment: Deployment, workers: Sequence[Node]) -> Node | None:
         needs=tuple(w.name for w in (*prefill, *decode)),
         task=TaskSpec(outputs=(out,)),
     )
-
-
-def _bootstrap(deployment: Deployment, worker: Node) -> str:
-    """HOST:PORT at which the worker's KV caches are fetched."""
-    return address.join(deployment.disaggregation.host, port_of(worker.name, "bootstrap"))

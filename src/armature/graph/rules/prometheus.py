@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armature import address
-from armature.address import LOOPBACK
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy, TaskSpec
-from armature.graph.rules.common import armature_argv, metrics_address, port_of, restart_policy
+from armature.graph.rules.common import armature_argv, at, metrics_address, restart_policy
 
 NAME = "prometheus"
 FOLDER = "${run}/prometheus"
@@ -28,7 +26,7 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
         task=TaskSpec(outputs=(f"{FOLDER}/prometheus.yml", f"{FOLDER}/alerts.yml")),
         measures=True,
     )
-    port = port_of(NAME, "http")
+    listens = at(NAME, "http")
     server = Node(
         name=NAME,
         kind="service",
@@ -40,13 +38,13 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
             "--storage.tsdb.path",
             f"{FOLDER}/data",
             "--web.listen-address",
-            address.join(LOOPBACK, port),
+            listens,
             "--log.level",
             "warn",
         ),
         needs=(config.name,),
         ports=(PortRequest(name="http", fixed=deployment.observe.port or None),),
-        ready=HttpProbe(url=address.url(LOOPBACK, port, "/-/ready")),
+        ready=HttpProbe(url=f"http://{listens}/-/ready"),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
         measures=True,

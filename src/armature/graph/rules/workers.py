@@ -13,7 +13,7 @@ from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment
 from armature.config.topology import Disaggregation, RoleGroup
 from armature.graph.node import HttpProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
-from armature.graph.rules.common import armature_argv, control_folder, model_folder, plane_env, port_of, restart_policy
+from armature.graph.rules.common import armature_argv, at, control_folder, model_folder, plane_env, port_of, restart_policy
 from armature.packages import DEFAULT_TRANSFER, DRIVER, TRANSFERS
 from armature.roles.kind import RoleKind
 
@@ -91,7 +91,8 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         ports=(PortRequest(name="system"), PortRequest(name="nccl"), *_more_ports(deployment, role, native, publishes)),
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
         gpus_of=shared,
-        ready=HttpProbe(url=address.url(LOOPBACK, port_of(name, "system"), "/health"), timeout_s=settings.start_timeout_s),
+        cores=role.cores,
+        ready=HttpProbe(url=f"http://{at(name, 'system')}/health", timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
         restart=restart_policy(deployment),
         requires=_requires(deployment, leg, native, publishes and deployment.runtime.events_durable),
@@ -145,7 +146,8 @@ def _more_ports(
     bootstrap = (PortRequest(name="bootstrap", host=deployment.disaggregation.host),) if role.kind.handover == "sends" else ()
     size = native.get("dp_size", 1)
     count = size if isinstance(size, int) else 1
-    events = (PortRequest(name="kv_events", count=count), PortRequest(name="kv_replay", count=count)) if publishes_kv_events else ()
+    # Each host's worker reads the events of its own ranks.
+    events = [PortRequest(name=name, count=count, host=LOOPBACK) for name in ("kv_events", "kv_replay") if publishes_kv_events]
     return (*bootstrap, *events)
 
 
