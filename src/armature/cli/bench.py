@@ -174,11 +174,13 @@ def launch(planned: _Planned, logs: bool = False) -> int:
     """Plan again (other ports may be free by now, and this may be another host) and run."""
     import asyncio
 
-    from armature.launch.local import LocalLauncher
+    from armature.launch.base import Options
+    from armature.launch.launchers import launch as launch_plan
 
     plan, composed = make_plan(planned.words, planned.run.folder)
     kept: dict[str, str] = records(plan, composed) | {"words.json": json.dumps(list(planned.words))}
-    return asyncio.run(LocalLauncher(logs, kept, RunsLoad(plan.run_dir / "load")).run(plan))
+    options = Options(logs, kept, RunsLoad(plan.run_dir / "load"))
+    return asyncio.run(launch_plan(composed.deployment.launcher.name, plan, options))
 
 
 def launch_and_note(planned: _Planned) -> int:

@@ -21,16 +21,18 @@ def render_plan(plan: Plan) -> str:
     shared = shared_env(plan.nodes)
     if lines := exports(shared):
         head += ["# environment of every node: paste this first", *lines, ""]
-    return "\n".join([*head, *("\n".join(_node(i, node, shared)) + "\n" for i, node in enumerate(plan.nodes, 1))])
+    return "\n".join([*head, *("\n".join(_node(plan, i, node, shared)) + "\n" for i, node in enumerate(plan.nodes, 1))])
 
 
-def _node(number: int, node: PlannedNode, exported: Mapping[str, str]) -> list[str]:
+def _node(plan: Plan, number: int, node: PlannedNode, exported: Mapping[str, str]) -> list[str]:
     lines = [f"# {number}. {node.kind} {node.name}" + (f": {node.label}" if node.label else "")]
     if node.needs:
         lines.append(f"#    after    {', '.join(node.needs)}")
     if node.task:
         verdict = why(node)
         lines.append(f"#    {'will run' if verdict.run else 'skipped '} {verdict.reason}")
+    if len(plan.hosts) > 1:
+        lines.append(f"#    host     {node.host}")
     if node.ports:
         lines.append(f"#    ports    {', '.join(f'{name} {_ports(block)}' for name, block in node.ports.items())}")
     if node.gpus:

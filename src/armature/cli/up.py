@@ -89,11 +89,13 @@ def topology_words(words: Sequence[str]) -> list[str]:
 def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
     import asyncio
 
-    from armature.launch.local import LocalLauncher
+    from armature.launch.base import Options
+    from armature.launch.launchers import launch
 
     if sys.platform != "linux":
         print("armature: process supervision relies on Linux; other systems are untested", file=sys.stderr)
-    return asyncio.run(LocalLauncher(logs, records(plan, composed), RunsLoad(plan.run_dir / "load")).run(plan))
+    options = Options(logs, records(plan, composed), RunsLoad(plan.run_dir / "load"))
+    return asyncio.run(launch(composed.deployment.launcher.name, plan, options))
 
 
 def records(plan: Plan, composed: Composed) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from armature import profiles
+from armature import launchers, profiles
 from armature.address import LOOPBACK
 from armature.config.engine_section import EngineSection
 from armature.config.section import Invalid, Section, Text, TextMap, refusing
@@ -29,9 +29,14 @@ class Hardware(Section):
 class LauncherSection(Section):
     """Where processes are started."""
 
-    name: Literal["local"] = "local"
+    name: str = Field(default="local", description="; ".join(f"{kind.name}: {kind.summary}" for kind in launchers.every()) + ".")
     restarts: int = Field(default=3, ge=0, description="Restarts of a service that dies while the run serves; the next death ends the run.")
     restart_window_s: float = Field(default=600.0, gt=0, description="Seconds after which a death no longer counts.")
+
+    @field_validator("name")
+    @classmethod
+    def _launcher_exists(cls, name: str) -> str:
+        return refusing(launchers.get, name).name
 
 
 class RunSection(Section):

@@ -29,7 +29,7 @@ def dot(plan: Plan) -> str:
     ]
     for node in plan.nodes:
         extra = ', shape=note, style=filled, fillcolor="#f7f3e3", color="#8a7a3b"' if node.kind == "task" else ""
-        lines.append(f'  "{node.name}" [label={_quoted(*_caption(node))}{extra}];')
+        lines.append(f'  "{node.name}" [label={_quoted(*_caption(plan, node))}{extra}];')
     lines += [f'  "{need}" -> "{node.name}" [label="{_edge(plan[need])}"];' for node in plan.nodes for need in node.needs]
     return "\n".join([*lines, "}", ""])
 
@@ -38,7 +38,7 @@ def mermaid(plan: Plan) -> str:
     """Mermaid's flowchart, as Markdown viewers draw it: services are boxes, tasks are rounded."""
     lines = ["flowchart LR"]
     for node in plan.nodes:
-        text = "<br/>".join(html.escape(line) for line in _caption(node))
+        text = "<br/>".join(html.escape(line) for line in _caption(plan, node))
         shape = f'(["{text}"])' if node.kind == "task" else f'["{text}"]'
         lines.append(f"  {_id(node.name)}{shape}")
     lines += [f"  {_id(need)} -->|{_edge(plan[need])}| {_id(node.name)}" for node in plan.nodes for need in node.needs]
@@ -59,12 +59,13 @@ def svg(plan: Plan) -> str:
 FORMS: Mapping[str, Callable[[Plan], str]] = {"dot": dot, "mermaid": mermaid, "svg": svg}
 
 
-def _caption(node: PlannedNode) -> list[str]:
+def _caption(plan: Plan, node: PlannedNode) -> list[str]:
     ports = ", ".join(
         f"{name} {block.first}" + (f"-{block.first + block.count - 1}" if block.count > 1 else "") for name, block in node.ports.items()
     )
     gpus = f"GPU {', '.join(map(str, node.gpus))}" if node.gpus else ""
-    return [text for text in (node.name, node.label, ports, gpus) if text]
+    host = f"on {node.host}" if len(plan.hosts) > 1 else ""
+    return [text for text in (node.name, node.label, ports, gpus, host) if text]
 
 
 def _quoted(*lines: str) -> str:

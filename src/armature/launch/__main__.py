@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from armature.errors import UserError
 from armature.graph.plan import Plan
-from armature.launch.local import LocalLauncher
+from armature.launch.base import Options
+from armature.launch.launchers import launch
 
 
 def load(path: Path) -> Plan:
@@ -28,9 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m armature.launch", description="Run a saved plan.")
     parser.add_argument("plan", type=Path, help="a plan as JSON, e.g. the plan.json of a run directory")
     parser.add_argument("--logs", action="store_true", help="show the nodes' output, merged and prefixed with their names")
+    parser.add_argument("--launcher", default="local", metavar="NAME", help="what runs it (default: local)")
     options = parser.parse_args(argv)
     try:
-        return asyncio.run(LocalLauncher(logs=options.logs).run(load(options.plan)))
+        return asyncio.run(launch(options.launcher, load(options.plan), Options(options.logs)))
     except UserError as e:
         print(f"armature: {e.render()}", file=sys.stderr)
         return e.exit_code

@@ -11,49 +11,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from armature.confine.reach import Reach
 from armature.env import REACH
 from armature.launch import tree
+from armature.launch.ending import Ending, signal_name
 
 GUARD = Path(__file__).with_name("guard.py")
 _KILL_S = 15.0  # for a guard to kill and clear everything, before the launcher goes on without it
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a node's main process ended: by exit code, by a signal, or not at all because it could not be started."""
-
-    exit_code: int | None = None
-    signal: int | None = None
-    error: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
-
-    def __str__(self) -> str:
-        if self.error is not None:
-            return self.error
-        if self.signal is not None:
-            return f"{'ended' if self.signal == signal.SIGTERM else 'killed'} by {signal_name(self.signal)}"
-        return f"exit code {self.exit_code}"
-
-
-async def any_of(*waited: asyncio.Future[Any]) -> None:
-    """Return when at least one of these is done; cancels none."""
-    await asyncio.wait(set(waited), return_when=asyncio.FIRST_COMPLETED)
-
-
-def signal_name(number: int) -> str:
-    """SIGTERM for 15."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class NodeProcess:

@@ -6,23 +6,27 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from armature.graph.node import LogProbe, TaskSpec
 from armature.graph.plan import Plan, PlannedNode
-from armature.launch import freshness, tree
+from armature.launch import freshness
+from armature.launch.hosts.base import HostAgent, RunningNode
 from armature.launch.lock import OutputLock
 from armature.launch.nodelog import LAST_LINES, TOLD_LINES, NodeLog
-from armature.launch.preflight import node_env, tmp_of
 from armature.launch.probes import NotReady, until_ready
-from armature.launch.process import NodeProcess, any_of
-from armature.launch.reach import reach_of
 from armature.launch.recorder import Recorder
 
 _FOLLOW_S = 0.05
+
+
+async def any_of(*waited: asyncio.Future[Any]) -> None:
+    """Return when at least one of these is done; cancels none."""
+    await asyncio.wait(set(waited), return_when=asyncio.FIRST_COMPLETED)
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,15 @@ class NodeFailed(Exception):
 class Supervisor:
     """The nodes of one plan. `failure` is set when the first of them fails; stopping is the caller's decision.
 
-    All that it records goes through `recorder`, which never raises.
+    agents: what starts nodes on each host, by the hosts' names. All that it records goes through `recorder`, which never raises.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder) -> None:
-        self.plan, self._recorder, self._emit = plan, recorder, recorder.emit
+    def __init__(self, plan: Plan, agents: Mapping[str, HostAgent], recorder: Recorder) -> None:
+        self.plan, self._agents, self._recorder, self._emit = plan, agents, recorder, recorder.emit
         self.failure: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self.bad: list[str] = []  # tasks whose outputs are there and tell nothing good
         self.unclean: list[str] = []  # nodes that did not end in time and were killed
-        self._processes: dict[str, NodeProcess] = {}
+        self._processes: dict[str, RunningNode] = {}
         self._logs: dict[str, NodeLog] = {}
         self._ready = {n.name: asyncio.Event() for n in plan.nodes}
         self._stops: dict[str, asyncio.Task[None]] = {}
@@ -58,7 +62,6 @@ class Supervisor:
         self._deaths: dict[str, list[float]] = {}
         self._revivals: dict[str, asyncio.Task[None]] = {}
         self._reran: set[str] = set()
-        self._shm_before = sorted(tree.shm_names())
         self._follower = asyncio.create_task(self._follow())
 
     async def start(self) -> None:
@@ -127,7 +130,7 @@ class Supervisor:
             self._emit(node.name, "skipped", verdict.reason)
             return
         lock = OutputLock(spec) if spec.outputs else None
-        process: NodeProcess | None = None
+        process: RunningNode | None = None
         try:
             if lock:
                 await lock.acquire(lambda pid: self._emit(node.name, "waiting", f"pid {pid} is making the same outputs"))
@@ -163,7 +166,7 @@ class Supervisor:
             if spec := self.plan[name].task:
                 self._recorder.keep(f"the stamp of {name}", partial(freshness.drop_stamp, spec))
 
-    def _spawn(self, node: PlannedNode) -> tuple[NodeProcess, NodeLog]:
+    def _spawn(self, node: PlannedNode) -> tuple[RunningNode, NodeLog]:
         tells = node.task is not None and node.task.tells
         fd, log = self._recorder.open_log(node.name, TOLD_LINES if tells else LAST_LINES)
         try:
@@ -172,9 +175,7 @@ class Supervisor:
             self._logs[node.name] = log
             if isinstance(node.ready, LogProbe):
                 log.watch(re.compile(node.ready.pattern))
-            reach, tmp = reach_of(self.plan, node), tmp_of(self.plan, node.name)
-            unwritten = partial(self._recorder.unwritten, node.name, log)
-            process = NodeProcess(node.argv, node_env(self.plan, node), tmp, self._shm_before, fd, node.name, reach, unwritten)
+            process = self._agents[node.host].start(node, fd, partial(self._recorder.unwritten, node.name, log))
         finally:
             os.close(fd)
         self._processes[node.name] = process

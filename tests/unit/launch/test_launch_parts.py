@@ -24,11 +24,11 @@ from armature.graph.plan import Plan, PlannedNode, PortBlock
 from armature.graph.ports import HostPorts
 from armature.launch import http, tree
 from armature.launch.__main__ import load
+from armature.launch.ending import Ending
 from armature.launch.facts import host
 from armature.launch.lock import OutputLock
 from armature.launch.nodelog import LineCutter
 from armature.launch.preflight import check
-from armature.launch.process import Ending
 from armature.launch.rundir import Event, RunDir
 from armature.launch.servers import why_not
 from armature.launch.show import TALKS, render, serving

@@ -60,7 +60,7 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_everything_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     wanted = Requires(
         python=PYTHON,
-        modules=("json", "armature.launch.local", "sglang_nosuch", "armature.nosuch", "locust_nosuch.part"),
+        modules=("json", "armature.launch.supervised", "sglang_nosuch", "armature.nosuch", "locust_nosuch.part"),
         libraries=("libc.so.6", "libibverbs-nosuch.so.1"),
         programs=("py-spy-nosuch",),
         hosts=(NamedHost(field="disaggregation.host", host="nosuch.invalid"),),

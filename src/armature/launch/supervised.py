@@ -1,4 +1,4 @@
-"""The launcher of plans on this machine."""
+"""A run of a plan under the supervision of this process: start, serve, drain, and the signals that end it."""
 
 from __future__ import annotations
 
@@ -10,54 +10,45 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from armature.graph.plan import Plan
 from armature.launch import tree
+from armature.launch.base import Options
+from armature.launch.ending import signal_name
+from armature.launch.hosts.base import HostAgent
 from armature.launch.preflight import check
-from armature.launch.process import any_of, signal_name
 from armature.launch.recorder import Recorder
 from armature.launch.rundir import RunDir
 from armature.launch.show import PlainShow, Show, redrawable
-from armature.launch.supervise import Supervisor
+from armature.launch.supervise import Supervisor, any_of
 from armature.recording import Losses
 
 _SAME_KEY_S = 0.1  # wrappers pass a Ctrl-C on that the terminal has sent us, too
 
 
-class LocalLauncher:
-    """Runs a plan as processes of this machine, supervised by this process.
+async def run_supervised(plan: Plan, options: Options, agents: Callable[[Plan], Mapping[str, HostAgent]]) -> int:
+    """Start everything, serve until a signal (until the plan's last tasks end, where it has any), stop everything.
 
-    logs: show the nodes' output, merged and prefixed, on standard output. records: files kept in the run directory, by name.
-    below: makes the lines under the live table.
+    agents: makes what starts processes on each host of the plan, by the hosts' names; called when the run's folders exist.
+    Returns the exit code: 0 when all went well and the drain was clean, 1 when a node failed, had to be killed
+    after its time to drain, or found its result to be no good, 128 + N when signal N came before all was ready, or forced the end.
+    Raises UserError before anything starts when it cannot work.
     """
-
-    def __init__(
-        self, logs: bool = False, records: Mapping[str, str] | None = None, below: Callable[[], Sequence[str]] = lambda: ()
-    ) -> None:
-        self._show_logs, self._records, self._below = logs, records, below
-
-    async def run(self, plan: Plan) -> int:
-        """Start everything, serve until a signal (until the plan's last tasks end, where it has any), stop everything.
-
-        Returns the exit code: 0 when all went well and the drain was clean, 1 when a node failed, had to be killed
-        after its time to drain, or found its result to be no good, 128 + N when signal N came before all was ready, or forced the end.
-        Raises UserError before anything starts when it cannot work.
-        """
-        check(plan)
-        run = RunDir.create(plan, self._records)
-        losses = Losses()
-        plain: Show = PlainShow(plan, self._show_logs, sys.stdout)
-        recorder = Recorder(run, losses.attempt("the live table", lambda: _show(plan, self._show_logs, self._below), plain), losses)
-        with _subreaper(), Interrupts() as interrupts:
-            supervisor = Supervisor(plan, recorder)
-            try:
-                code, why = await _supervise(plan, supervisor, interrupts, recorder)
-            finally:
-                supervisor.kill()  # nothing is left to kill, unless an error of our own ended the above
-                await supervisor.drain()
-                await supervisor.close()
-                tree.remove_folder(str(plan.tmp_dir))
-            recorder.tell_losses()
-            recorder.emit(None, "ended", why, exit_code=code)
-        recorder.close()
-        return code
+    check(plan)
+    run = RunDir.create(plan, options.records)
+    losses = Losses()
+    plain: Show = PlainShow(plan, options.logs, sys.stdout)
+    recorder = Recorder(run, losses.attempt("the live table", lambda: _show(plan, options.logs, options.below), plain), losses)
+    with _subreaper(), Interrupts() as interrupts:
+        supervisor = Supervisor(plan, agents(plan), recorder)
+        try:
+            code, why = await _supervise(plan, supervisor, interrupts, recorder)
+        finally:
+            supervisor.kill()  # nothing is left to kill, unless an error of our own ended the above
+            await supervisor.drain()
+            await supervisor.close()
+            tree.remove_folder(str(plan.tmp_dir))
+        recorder.tell_losses()
+        recorder.emit(None, "ended", why, exit_code=code)
+    recorder.close()
+    return code
 
 
 async def _supervise(plan: Plan, supervisor: Supervisor, interrupts: Interrupts, recorder: Recorder) -> tuple[int, str]:

@@ -1,0 +1,1 @@
+"""Hosts: what starts, signals and watches a node on one kind of host."""
