@@ -38,7 +38,12 @@ def join(host: str, port: int | str) -> str:
 
 def url(host: str, port: int | str, path: str = "", scheme: str = "http") -> str:
     """SCHEME://HOST:PORT and then `path`."""
-    return f"{scheme}://{join(host, port)}{path}"
+    return url_at(join(host, port), path, scheme)
+
+
+def url_at(authority: str, path: str = "", scheme: str = "http") -> str:
+    """The same for a HOST:PORT that is already written, or is a placeholder for one."""
+    return f"{scheme}://{authority}{path}"
 
 
 def parse(text: str) -> Address:

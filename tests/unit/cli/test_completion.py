@@ -19,7 +19,7 @@ from armature.config.flags import OWNED, table
 from armature.config.folder import conf_dir, groups
 from armature.graph import draw
 
-WORKERS = ("gpus=", "replicas=", "role=", "share_gpus_with=", "engine.", "env.")
+WORKERS = ("cores=", "gpus=", "replicas=", "role=", "share_gpus_with=", "engine.", "env.")
 TOPOLOGIES = groups(conf_dir())["topology"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from armature import control, env
+from armature import address, control, env
 from armature.config.modelref import BuiltModel, Elsewhere, HubModel, LocalFolder, ModelSource
 from armature.config.schema import Deployment
 from armature.graph.node import NamedServer, Node, RestartPolicy
@@ -34,6 +34,11 @@ def at(node: str, port: str) -> str:
     return f"${{at:{node}.{port}}}"
 
 
+def url_at(node: str, port: str, path: str = "", scheme: str = "http") -> str:
+    """The URL of `path` there."""
+    return address.url_at(at(node, port), path, scheme)
+
+
 def restart_policy(deployment: Deployment) -> RestartPolicy:
     """What happens to a service that dies while the run serves."""
     return RestartPolicy(times=deployment.launcher.restarts, window_s=deployment.launcher.restart_window_s)
@@ -50,12 +55,12 @@ def plane_env(deployment: Deployment) -> dict[str, str]:
     }
     if runtime.uses_etcd:
         planes |= {
-            env.ETCD_ENDPOINTS: runtime.etcd_url or f"http://{at('etcd', 'client')}",
+            env.ETCD_ENDPOINTS: runtime.etcd_url or url_at("etcd", "client"),
             env.ETCD_LEASE_S: str(ETCD_LEASE_S),
         }
     if runtime.uses_nats:
         planes |= {
-            env.NATS_SERVER: runtime.nats_url or f"nats://{at('nats', 'client')}",
+            env.NATS_SERVER: runtime.nats_url or url_at("nats", "client", scheme="nats"),
             env.NATS_REQUEST_S: str(NATS_REQUEST_S),
         }
     return planes

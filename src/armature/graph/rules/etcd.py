@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import at, restart_policy
+from armature.graph.rules.common import restart_policy, url_at
 
 NAME = "etcd"
 
@@ -13,7 +13,7 @@ def etcd_node(deployment: Deployment) -> Node | None:
     """The server, a cluster of one, or None where there is no need of one. Its data lies in the run directory, and outlives a restart."""
     if not deployment.runtime.uses_etcd or deployment.runtime.etcd_url:
         return None
-    client, peer = (f"http://{at(NAME, port)}" for port in ("client", "peer"))
+    client, peer = (url_at(NAME, port) for port in ("client", "peer"))
     member = deployment.runtime.namespace
     return Node(
         name=NAME,

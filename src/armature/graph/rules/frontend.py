@@ -6,11 +6,11 @@ from armature.config.modelref import ModelSource
 from armature.config.router import Router
 from armature.config.schema import Deployment
 from armature.graph.node import ModelProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
-from armature.graph.rules.common import armature_argv, at, model_folder, plane_env, port_of, restart_policy
+from armature.graph.rules.common import armature_argv, model_folder, plane_env, port_of, restart_policy, url_at
 from armature.limits import BODY_MB
 from armature.roles.apis import APIS, TEXT
 
-URL = f"http://{at('frontend', 'http')}"  # where the run reaches its frontend
+URL = url_at("frontend", "http")  # where the run reaches its frontend
 
 
 def _kv_options(router: Router) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armature.config.schema import Deployment
 from armature.graph.node import OF_HOST, HttpProbe, Node, PortRequest, StopPolicy
-from armature.graph.rules.common import at, port_of, restart_policy
+from armature.graph.rules.common import port_of, restart_policy, url_at
 
 NAME = "nats"
 
@@ -32,7 +32,7 @@ def nats_node(deployment: Deployment) -> Node | None:
             "${run}/nats",
         ),
         ports=(PortRequest(name="client"), PortRequest(name="monitor")),
-        ready=HttpProbe(url=f"http://{at(NAME, 'monitor')}/healthz"),
+        ready=HttpProbe(url=url_at(NAME, "monitor", "/healthz")),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from armature.config.schema import Deployment
 from armature.graph.node import HttpProbe, Node, PortRequest, StopPolicy, TaskSpec
-from armature.graph.rules.common import armature_argv, at, metrics_address, restart_policy
+from armature.graph.rules.common import armature_argv, at, metrics_address, restart_policy, url_at
 
 NAME = "prometheus"
 FOLDER = "${run}/prometheus"
@@ -44,7 +44,7 @@ def prometheus_nodes(deployment: Deployment, others: Sequence[Node]) -> tuple[No
         ),
         needs=(config.name,),
         ports=(PortRequest(name="http", fixed=deployment.observe.port or None),),
-        ready=HttpProbe(url=f"http://{listens}/-/ready"),
+        ready=HttpProbe(url=url_at(NAME, "http", "/-/ready")),
         stop=StopPolicy(drain_s=10.0),
         restart=restart_policy(deployment),
         measures=True,

@@ -13,7 +13,7 @@ from armature.config.modelref import ModelSource
 from armature.config.schema import Deployment
 from armature.config.topology import Disaggregation, RoleGroup
 from armature.graph.node import HttpProbe, NamedHost, Node, PortRequest, Requires, StopPolicy
-from armature.graph.rules.common import armature_argv, at, control_folder, model_folder, plane_env, port_of, restart_policy
+from armature.graph.rules.common import armature_argv, control_folder, model_folder, plane_env, port_of, restart_policy, url_at
 from armature.packages import DEFAULT_TRANSFER, DRIVER, TRANSFERS
 from armature.roles.kind import RoleKind
 
@@ -92,7 +92,7 @@ def _worker(deployment: Deployment, source: ModelSource, group: str, role: RoleG
         gpus=0 if on_cpu or role.share_gpus_with else role.gpus,
         gpus_of=shared,
         cores=role.cores,
-        ready=HttpProbe(url=f"http://{at(name, 'system')}/health", timeout_s=settings.start_timeout_s),
+        ready=HttpProbe(url=url_at(name, "system", "/health"), timeout_s=settings.start_timeout_s),
         stop=StopPolicy(drain_s=settings.drain_s + 15.0),  # the engine's own end comes after the drain
         restart=restart_policy(deployment),
         requires=_requires(deployment, leg, native, publishes and deployment.runtime.events_durable),
