@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from armature.launch import __main__ as launcher
-from armature.launch import freshness, local, lock, nodelog, recorder, rundir, show, table
+from armature.launch import freshness, lock, nodelog, recorder, rundir, show, supervised, table
 
 # Every place at which the launcher's bookkeeping touches a file, a terminal or a pipe, by the name that tests use.
 CALLS: dict[str, list[tuple[Any, str]]] = {
@@ -21,7 +21,7 @@ CALLS: dict[str, list[tuple[Any, str]]] = {
     "node's log": [(rundir.RunDir, "open_log")],
     "reading a log": [(nodelog.NodeLog, "_open")],
     "display": [(show.PlainShow, "event"), (show.PlainShow, "line"), (table.TableShow, "event"), (table.TableShow, "line")],
-    "live table": [(local, "_show")],
+    "live table": [(supervised, "_show")],
     "stamp": [(freshness, "write_stamp"), (freshness, "drop_stamp")],
     "lock's pid": [(lock.os, "ftruncate")],
     "closing": [(rundir.RunDir, "close"), (show.PlainShow, "close")],
