@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armature import env
-from armature.cli.load_now import RunsLoad
 from armature.cli.options import Parser
-from armature.cli.up import make_plan, records, topology_words
+from armature.cli.up import launch as launch_plan
+from armature.cli.up import make_plan, topology_words
 from armature.errors import UserError
 from armature.graph.programs import find
 from armature.naming import component
@@ -172,15 +172,8 @@ def _load_generator() -> str:
 
 def launch(planned: _Planned, logs: bool = False) -> int:
     """Plan again (other ports may be free by now, and this may be another host) and run."""
-    import asyncio
-
-    from armature.launch.base import Options
-    from armature.launch.launchers import launch as launch_plan
-
     plan, composed = make_plan(planned.words, planned.run.folder)
-    kept: dict[str, str] = records(plan, composed) | {"words.json": json.dumps(list(planned.words))}
-    options = Options(logs, kept, RunsLoad(plan.run_dir / "load"))
-    return asyncio.run(launch_plan(composed.deployment.launcher.name, plan, options))
+    return launch_plan(plan, composed, logs, words=json.dumps(list(planned.words)))
 
 
 def launch_and_note(planned: _Planned) -> int:

@@ -58,7 +58,9 @@ def run(argv: list[str], p: Parser, dry_run: bool = False) -> int:
 
         print(render_plan(plan))
     else:
-        return _launch(plan, composed, logs=options.logs)
+        if sys.platform != "linux":
+            print("armature: process supervision relies on Linux; other systems are untested", file=sys.stderr)
+        return launch(plan, composed, options.logs)
     return 0
 
 
@@ -86,16 +88,16 @@ def topology_words(words: Sequence[str]) -> list[str]:
     return with_topology(words, groups(*folders()))
 
 
-def _launch(plan: Plan, composed: Composed, logs: bool) -> int:
+def launch(plan: Plan, composed: Composed, logs: bool, **more_records: str) -> int:
+    """Run `plan` until it ends; the exit code. more_records: texts that its directory keeps as NAME.json."""
     import asyncio
 
+    from armature.launch import launchers
     from armature.launch.base import Options
-    from armature.launch.launchers import launch
 
-    if sys.platform != "linux":
-        print("armature: process supervision relies on Linux; other systems are untested", file=sys.stderr)
-    options = Options(logs, records(plan, composed), RunsLoad(plan.run_dir / "load"))
-    return asyncio.run(launch(composed.deployment.launcher.name, plan, options))
+    kept = records(plan, composed) | {f"{name}.json": text for name, text in more_records.items()}
+    options = Options(logs, kept, RunsLoad(plan.run_dir / "load"))
+    return asyncio.run(launchers.launch(composed.deployment.launcher.name, plan, options))
 
 
 def records(plan: Plan, composed: Composed) -> dict[str, str]:

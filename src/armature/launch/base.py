@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,15 +22,11 @@ class Options:
     below: Callable[[], Sequence[str]] = lambda: ()
 
 
-class Launcher(Protocol):
-    """Runs plans. One that only writes manifests is a pure function of the plan, and prints them."""
-
-    async def run(self, plan: Plan) -> int:
-        """Run `plan` until it ends; the exit code. Raises UserError before anything starts when it cannot work."""
-        ...
-
-
 class LauncherModule(Protocol):
-    """A module of `armature.launch.launchers`."""
+    """A module of `armature.launch.launchers`.
 
-    open_launcher: Callable[[Options], Launcher]
+    run: runs a plan until it ends; the exit code. Raises UserError before anything starts when it cannot work. A launcher that only
+    writes manifests makes them by a pure function of the plan, and prints them.
+    """
+
+    run: Callable[[Plan, Options], Awaitable[int]]

@@ -27,4 +27,4 @@ async def launch(name: str, plan: Plan, options: Options) -> int:
             fix=" or ".join(f"launcher={other}" for other in able) or "use one host",
         )
     module = cast("LauncherModule", importlib.import_module(f"{__name__}.{kind.name}"))
-    return await module.open_launcher(options).run(plan)
+    return await module.run(plan, options)

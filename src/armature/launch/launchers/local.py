@@ -11,19 +11,9 @@ from armature.launch.hosts.local import LocalHost
 from armature.launch.supervised import run_supervised
 
 
-class LocalLauncher:
-    """The launcher `local`."""
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
-    async def run(self, plan: Plan) -> int:
-        return await run_supervised(plan, self._options, _this_machine)
+async def run(plan: Plan, options: Options) -> int:
+    return await run_supervised(plan, options, _this_machine)
 
 
 def _this_machine(plan: Plan) -> Mapping[str, HostAgent]:
     return {host.name: LocalHost(plan) for host in plan.hosts}
-
-
-def open_launcher(options: Options) -> LocalLauncher:
-    return LocalLauncher(options)

@@ -10,11 +10,6 @@ def memo(plan: Plan) -> str:
     return "\n".join(f"{node.name} on {node.host}" for node in plan.nodes)
 
 
-class Memo:
-    async def run(self, plan: Plan) -> int:
-        print(memo(plan))
-        return 0
-
-
-def open_launcher(options: Options) -> Memo:
-    return Memo()
+async def run(plan: Plan, options: Options) -> int:
+    print(memo(plan))
+    return 0
